@@ -1,0 +1,51 @@
+package payment
+
+import (
+	"slices"
+	"time"
+)
+
+// Traits is what a driver declares about its provider. What is not declared is
+// refused by routing before any request.
+type Traits struct {
+	Driver           string
+	Methods          []Method
+	ManualCapture    bool // can hold money without taking it
+	AutomaticCapture bool // can take money in the authorization
+	MultipleCaptures bool
+	BankTransfer     bool // serves bank transfers instead of tokens
+	Query            bool // can look up by our reference
+	Fence            bool // can cancel an authorization whose outcome is unknown
+	// Asynchronous methods are only accepted by the provider; their outcome
+	// comes by webhook or query.
+	Asynchronous []Method
+	// Currencies that the provider takes; nil means every ISO 4217 currency.
+	Currencies []string
+	// ResendWindow is how long after the intent the same key may be sent again:
+	// well inside the provider's documented key lifetime.
+	ResendWindow time.Duration
+	// KeyMax is the provider's limit on the key's length in characters.
+	KeyMax int
+	// KeyScope says within what a key is unique at the provider.
+	KeyScope KeyScope
+}
+
+// KeyScope says within what a provider key is unique.
+type KeyScope string
+
+// The key scopes.
+const (
+	// KeyScopeAccount: a replaced credential of the same account sees the same keys.
+	KeyScopeAccount KeyScope = "account"
+	// KeyScopeCredential: another credential may not know the key, so a send with
+	// it could have a second effect.
+	KeyScopeCredential KeyScope = "credential"
+)
+
+// Supports reports whether the driver declares the method.
+func (t Traits) Supports(m Method) bool { return slices.Contains(t.Methods, m) }
+
+// Takes reports whether the provider takes the currency.
+func (t Traits) Takes(currency string) bool {
+	return t.Currencies == nil || slices.Contains(t.Currencies, currency)
+}

@@ -1,0 +1,307 @@
+package payment
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrIllegalTransition says that an operation may not move that way. It is a
+// bug of the caller, never a provider's doing.
+var ErrIllegalTransition = errors.New("illegal transition")
+
+// Transition is one of Claim, TakeOver, FailOver, Settle, Park and Fence.
+type Transition interface {
+	// apply works on a clone of the record and reports an illegal move.
+	apply(op *Operation) error
+}
+
+// Next returns the operation after a transition, or ErrIllegalTransition. It is
+// pure, leaves op alone, and is the only place that knows the legal moves.
+//
+//	(none)           Claim     → INTENT
+//	INTENT           Settle    → PENDING | REQUIRES_ACTION | SUCCEEDED | DECLINED | FAILED
+//	INTENT           FailOver  → INTENT, with one more attempt
+//	INTENT           Park      → UNKNOWN
+//	UNKNOWN          TakeOver  → INTENT;  Settle → as from INTENT;  Fence → FENCING
+//	FENCING          FailOver  → INTENT;  Settle → SUCCEEDED | DECLINED | FAILED
+//	PENDING,
+//	REQUIRES_ACTION  Settle    → SUCCEEDED | DECLINED | FAILED;  Fence → FENCING
+//	not final        TakeOver, Park: the owner changes, other states stay
+//	final            nothing
+func (op Operation) Next(t Transition) (Operation, error) {
+	if op.State.Final() {
+		return op, fmt.Errorf("%w: %s is final, refused %T", ErrIllegalTransition, op.State, t)
+	}
+	if _, claims := t.(Claim); claims != (op.State == "") {
+		return op, fmt.Errorf("%w: %T in state %q", ErrIllegalTransition, t, op.State)
+	}
+	next := op.clone()
+	if err := t.apply(&next); err != nil {
+		return op, fmt.Errorf("%w: %T in state %s: %w", ErrIllegalTransition, t, op.State, err)
+	}
+	return next, nil
+}
+
+// Ownership is who works on an operation from now on, and until when it is
+// left alone.
+type Ownership struct {
+	Boot  BootID
+	Nonce string // fresh: two claims or takeovers never share one
+	Until time.Time
+}
+
+// Claim records the intent of a new operation with its first attempt.
+type Claim struct {
+	Call      Call
+	PaymentID ID
+	Parent    OperationID
+	Amount    Money
+	Sealed    []byte
+	Owner     Ownership
+	At        time.Time
+	Deadline  time.Time
+	ResolveBy time.Time
+	Attempt   Attempt
+}
+
+func (t Claim) apply(op *Operation) error {
+	if t.Owner.Boot == "" || t.Owner.Nonce == "" || len(t.Attempt.Steps) == 0 {
+		return errors.New("a claim needs an owner, a nonce and an attempt with a step")
+	}
+	*op = Operation{
+		Key: t.Call.OperationKey(), Method: t.Call.Method, Reference: t.Call.Reference, Fingerprint: t.Call.Fingerprint,
+		PaymentID: t.PaymentID, Parent: t.Parent, Amount: t.Amount, Sealed: t.Sealed,
+		State: StateIntent, Created: t.At, Deadline: t.Deadline, ResolveBy: t.ResolveBy,
+	}
+	op.own(t.Owner)
+	return op.open(t.Attempt)
+}
+
+// TakeOver makes another worker the owner. An unknown operation becomes an
+// intent again; other states stay.
+type TakeOver struct {
+	Owner    Ownership
+	Deadline time.Time // of the open attempt, under the new owner
+}
+
+func (t TakeOver) apply(op *Operation) error {
+	if t.Owner.Nonce == "" || t.Owner.Nonce == op.Nonce {
+		return errors.New("a takeover needs a fresh nonce")
+	}
+	op.own(t.Owner)
+	op.current().Deadline = t.Deadline
+	if op.State == StateUnknown {
+		op.State = StateIntent
+	}
+	return nil
+}
+
+// FailOver closes the open attempt by its evidence and opens the next one on
+// another account.
+type FailOver struct {
+	Report  Report
+	At      time.Time
+	Until   time.Time // the owner is left alone until then
+	Attempt Attempt
+}
+
+func (t FailOver) apply(op *Operation) error {
+	if op.State != StateIntent && op.State != StateFencing {
+		return errors.New("only an intent or a completed fence fails over")
+	}
+	if !t.At.Before(op.Deadline) {
+		return errors.New("past the operation's deadline")
+	}
+	for _, a := range op.Attempts {
+		if a.Account == t.Attempt.Account {
+			return fmt.Errorf("account %s was already tried", a.Account)
+		}
+	}
+	if err := op.close(t.Report, t.At); err != nil {
+		return err
+	}
+	op.State, op.OwnerUntil = StateIntent, t.Until
+	return op.open(t.Attempt)
+}
+
+// Settle records an outcome: the state it leads to and what proves it.
+type Settle struct {
+	Report  Report
+	State   State // one that Answers
+	Decline *Decline
+	Failure *Failure
+	At      time.Time
+	Due     time.Time // next look, while the new state is not final
+}
+
+func (t Settle) apply(op *Operation) error {
+	if !t.State.Answers() {
+		return fmt.Errorf("%s is no outcome", t.State)
+	}
+	if err := t.legalFrom(op); err != nil {
+		return err
+	}
+	op.report(t.Report)
+	op.State, op.Decline, op.Failure = t.State, t.Decline, t.Failure
+	op.release()
+	op.NextCheck = t.Due
+	if t.State.Final() {
+		if a := op.current(); a.Closed.IsZero() {
+			a.Closed = t.At
+		}
+		op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, ""
+	}
+	return nil
+}
+
+// legalFrom checks that what the report proves agrees with the state it is to
+// lead to: success needs an effect, decline and failure need its absence.
+func (t Settle) legalFrom(op *Operation) error {
+	switch op.State {
+	case StatePending, StateRequiresAction, StateFencing:
+		if !t.State.Final() {
+			return fmt.Errorf("%s only settles into a final state", op.State)
+		}
+	case StateIntent, StateUnknown:
+	case StateSucceeded, StateDeclined, StateFailed:
+		return errors.New("final")
+	}
+	switch t.State {
+	case StateSucceeded:
+		if t.Report.Evidence != EvidenceEffect {
+			return fmt.Errorf("success on evidence %q", t.Report.Evidence)
+		}
+	case StatePending, StateRequiresAction:
+		if t.Report.Evidence != EvidencePending {
+			return fmt.Errorf("%s on evidence %q", t.State, t.Report.Evidence)
+		}
+	case StateDeclined, StateFailed:
+		if !op.closable(t.Report) {
+			return fmt.Errorf("%s on evidence %q, which does not close the attempt", t.State, t.Report.Evidence)
+		}
+	case StateIntent, StateUnknown, StateFencing:
+	}
+	return nil
+}
+
+// Park ends a flight without an outcome: nobody owns the operation until its
+// next check. An intent becomes unknown; other states stay.
+type Park struct {
+	Report Report
+	Reason string
+	Due    time.Time
+}
+
+func (t Park) apply(op *Operation) error {
+	op.report(t.Report)
+	if op.State == StateIntent {
+		op.State = StateUnknown
+	}
+	op.release()
+	op.ParkReason, op.NextCheck = t.Reason, t.Due
+	return nil
+}
+
+// Fence records the decision to cancel at the provider, with the step that will
+// carry the cancel, before the cancel is sent.
+type Fence struct {
+	Step Step
+}
+
+func (t Fence) apply(op *Operation) error {
+	if op.State == StateFencing {
+		return errors.New("already fencing")
+	}
+	if op.Owner == "" {
+		return errors.New("a fence needs an owner")
+	}
+	op.State = StateFencing
+	a := op.current()
+	a.Steps = append(a.Steps, t.Step)
+	return nil
+}
+
+// Report is what is known about the open attempt when something is committed.
+type Report struct {
+	Sends             int  // in all, this flight's included
+	Uncertain         bool // a send so far ended in unknown
+	Evidence          Evidence
+	MappingRow        string
+	HTTPStatus        int
+	Code              string
+	RequestID         string
+	ProviderReference ProviderReference
+	NextAction        *NextAction
+}
+
+// Closable reports whether the report closes the open attempt, so that the
+// operation may fail, be declined, or go on with another account.
+//
+// Sticky evidence always closes. Evidence that is not sticky closes only an
+// attempt that this very ownership created and of which no send ended in
+// unknown: otherwise an earlier copy may still have its effect.
+func (op Operation) Closable(r Report) bool { return op.closable(r) }
+
+func (op *Operation) closable(r Report) bool {
+	switch r.Evidence {
+	case EvidenceNoEffectSticky:
+		return true
+	case EvidenceNoEffectNotSticky:
+		a := op.current()
+		return op.State == StateIntent && a.Epoch == op.Epoch && !a.Uncertain && !r.Uncertain
+	case EvidenceEffect, EvidencePending, EvidenceUnknown:
+		return false
+	}
+	return false
+}
+
+// current is the open attempt, to be changed in place; op has one.
+func (op *Operation) current() *Attempt { return &op.Attempts[len(op.Attempts)-1] }
+
+func (op *Operation) own(o Ownership) {
+	op.Epoch++
+	op.Owner, op.Nonce, op.OwnerUntil, op.NextCheck = o.Boot, o.Nonce, o.Until, o.Until
+}
+
+// release ends the ownership; the epoch and the nonce stay, to tell whose
+// write this was.
+func (op *Operation) release() {
+	op.Owner, op.OwnerUntil = "", time.Time{}
+}
+
+// open appends an attempt created by the present ownership.
+func (op *Operation) open(a Attempt) error {
+	if len(a.Steps) == 0 || a.Account == "" || a.ResendNotAfter.IsZero() {
+		return errors.New("an attempt needs an account, a step and a resend window")
+	}
+	a.Ordinal, a.Epoch = len(op.Attempts)+1, op.Epoch
+	op.Attempts = append(op.Attempts, a)
+	return nil
+}
+
+func (op *Operation) close(r Report, at time.Time) error {
+	if !op.closable(r) {
+		return fmt.Errorf("evidence %q does not close the attempt", r.Evidence)
+	}
+	op.report(r)
+	op.current().Closed = at
+	return nil
+}
+
+// report writes what is known onto the open attempt; nothing known is lost by
+// a report that knows less.
+func (op *Operation) report(r Report) {
+	a := op.current()
+	a.Sends = max(a.Sends, r.Sends)
+	a.Uncertain = a.Uncertain || r.Uncertain
+	if r.Evidence != "" {
+		a.Evidence, a.MappingRow, a.HTTPStatus, a.Code, a.RequestID = r.Evidence, r.MappingRow, r.HTTPStatus, r.Code, r.RequestID
+	}
+	if r.ProviderReference != "" {
+		a.ProviderReference = r.ProviderReference
+	}
+	if r.NextAction != nil {
+		a.NextAction = r.NextAction
+	}
+}
