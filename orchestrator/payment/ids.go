@@ -118,7 +118,8 @@ func (k OperationKey) Validate() error {
 	if k.Method() == "" {
 		return fmt.Errorf("operation key: id %q has no known method", k.ID)
 	}
-	if raw, err := hex.DecodeString(string(k.Hash())); err != nil || len(raw) != 16 {
+	hash := string(k.Hash())
+	if raw, err := hex.DecodeString(hash); err != nil || len(raw) != 16 || hash != strings.ToLower(hash) {
 		return fmt.Errorf("operation key: id %q has no key hash", k.ID)
 	}
 	return nil

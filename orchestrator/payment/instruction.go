@@ -85,7 +85,7 @@ type Send struct {
 	Key               ProviderKey
 	Reference         ReferenceID
 	PaymentID         ID
-	ProviderReference ProviderReference // of the object, where it is known
+	ProviderReference ProviderReference // of the object asked about; empty where the request is to make it
 	Amount            Money
 	Instruction       Instruction
 }

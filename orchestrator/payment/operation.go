@@ -37,6 +37,15 @@ func (s State) Final() bool {
 	return s == StateSucceeded || s == StateDeclined || s == StateFailed
 }
 
+// known reports whether s is one of the states above.
+func (s State) known() bool {
+	switch s {
+	case StateIntent, StateUnknown, StateFencing, StatePending, StateRequiresAction, StateSucceeded, StateDeclined, StateFailed:
+		return true
+	}
+	return false
+}
+
 // Answers reports whether entering the state fixes the operation's response bytes.
 func (s State) Answers() bool {
 	return s.Final() || s == StatePending || s == StateRequiresAction

@@ -22,7 +22,7 @@ type Transition interface {
 //	(none)           Claim     → INTENT
 //	INTENT           Settle    → PENDING | REQUIRES_ACTION | SUCCEEDED | DECLINED | FAILED
 //	INTENT           FailOver  → INTENT, with one more attempt
-//	INTENT           Park      → UNKNOWN
+//	INTENT           Park      → UNKNOWN;  Fence → FENCING
 //	UNKNOWN          TakeOver  → INTENT;  Settle → as from INTENT;  Fence → FENCING
 //	FENCING          FailOver  → INTENT;  Settle → SUCCEEDED | DECLINED | FAILED
 //	PENDING,
@@ -35,6 +35,10 @@ func (op Operation) Next(t Transition) (Operation, error) {
 	}
 	if _, claims := t.(Claim); claims != (op.State == "") {
 		return op, fmt.Errorf("%w: %T in state %q", ErrIllegalTransition, t, op.State)
+	}
+	if op.State != "" && (!op.State.known() || len(op.Attempts) == 0) {
+		// Written by another version, or damaged: nobody here knows what it means.
+		return op, fmt.Errorf("%w: a record in state %q with %d attempts", ErrIllegalTransition, op.State, len(op.Attempts))
 	}
 	next := op.clone()
 	if err := t.apply(&next); err != nil {
@@ -74,8 +78,8 @@ func (t Claim) apply(op *Operation) error {
 		PaymentID: t.PaymentID, Parent: t.Parent, Amount: t.Amount, Sealed: t.Sealed,
 		State: StateIntent, Created: t.At, Deadline: t.Deadline, ResolveBy: t.ResolveBy,
 	}
-	op.own(t.Owner)
-	return op.open(t.Attempt)
+	own(op, t.Owner)
+	return openNext(op, t.Attempt)
 }
 
 // TakeOver makes another worker the owner. An unknown operation becomes an
@@ -89,8 +93,8 @@ func (t TakeOver) apply(op *Operation) error {
 	if t.Owner.Nonce == "" || t.Owner.Nonce == op.Nonce {
 		return errors.New("a takeover needs a fresh nonce")
 	}
-	op.own(t.Owner)
-	op.current().Deadline = t.Deadline
+	own(op, t.Owner)
+	current(op).Deadline = t.Deadline
 	if op.State == StateUnknown {
 		op.State = StateIntent
 	}
@@ -110,6 +114,9 @@ func (t FailOver) apply(op *Operation) error {
 	if op.State != StateIntent && op.State != StateFencing {
 		return errors.New("only an intent or a completed fence fails over")
 	}
+	if op.Owner == "" {
+		return errors.New("a failover needs an owner")
+	}
 	if !t.At.Before(op.Deadline) {
 		return errors.New("past the operation's deadline")
 	}
@@ -118,11 +125,11 @@ func (t FailOver) apply(op *Operation) error {
 			return fmt.Errorf("account %s was already tried", a.Account)
 		}
 	}
-	if err := op.close(t.Report, t.At); err != nil {
+	if err := closeOpen(op, t.Report, t.At); err != nil {
 		return err
 	}
-	op.State, op.OwnerUntil = StateIntent, t.Until
-	return op.open(t.Attempt)
+	op.State, op.OwnerUntil, op.NextCheck = StateIntent, t.Until, t.Until
+	return openNext(op, t.Attempt)
 }
 
 // Settle records an outcome: the state it leads to and what proves it.
@@ -142,12 +149,12 @@ func (t Settle) apply(op *Operation) error {
 	if err := t.legalFrom(op); err != nil {
 		return err
 	}
-	op.report(t.Report)
+	report(op, t.Report)
 	op.State, op.Decline, op.Failure = t.State, t.Decline, t.Failure
-	op.release()
+	release(op)
 	op.NextCheck = t.Due
 	if t.State.Final() {
-		if a := op.current(); a.Closed.IsZero() {
+		if a := current(op); a.Closed.IsZero() {
 			a.Closed = t.At
 		}
 		op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, ""
@@ -177,7 +184,7 @@ func (t Settle) legalFrom(op *Operation) error {
 			return fmt.Errorf("%s on evidence %q", t.State, t.Report.Evidence)
 		}
 	case StateDeclined, StateFailed:
-		if !op.closable(t.Report) {
+		if !op.Closable(t.Report) {
 			return fmt.Errorf("%s on evidence %q, which does not close the attempt", t.State, t.Report.Evidence)
 		}
 	case StateIntent, StateUnknown, StateFencing:
@@ -194,11 +201,14 @@ type Park struct {
 }
 
 func (t Park) apply(op *Operation) error {
-	op.report(t.Report)
+	if t.Due.IsZero() {
+		return errors.New("nothing would look at it again")
+	}
+	report(op, t.Report)
 	if op.State == StateIntent {
 		op.State = StateUnknown
 	}
-	op.release()
+	release(op)
 	op.ParkReason, op.NextCheck = t.Reason, t.Due
 	return nil
 }
@@ -217,7 +227,7 @@ func (t Fence) apply(op *Operation) error {
 		return errors.New("a fence needs an owner")
 	}
 	op.State = StateFencing
-	a := op.current()
+	a := current(op)
 	a.Steps = append(a.Steps, t.Step)
 	return nil
 }
@@ -241,14 +251,12 @@ type Report struct {
 // Sticky evidence always closes. Evidence that is not sticky closes only an
 // attempt that this very ownership created and of which no send ended in
 // unknown: otherwise an earlier copy may still have its effect.
-func (op Operation) Closable(r Report) bool { return op.closable(r) }
-
-func (op *Operation) closable(r Report) bool {
+func (op Operation) Closable(r Report) bool {
 	switch r.Evidence {
 	case EvidenceNoEffectSticky:
 		return true
 	case EvidenceNoEffectNotSticky:
-		a := op.current()
+		a := op.Current()
 		return op.State == StateIntent && a.Epoch == op.Epoch && !a.Uncertain && !r.Uncertain
 	case EvidenceEffect, EvidencePending, EvidenceUnknown:
 		return false
@@ -257,21 +265,21 @@ func (op *Operation) closable(r Report) bool {
 }
 
 // current is the open attempt, to be changed in place; op has one.
-func (op *Operation) current() *Attempt { return &op.Attempts[len(op.Attempts)-1] }
+func current(op *Operation) *Attempt { return &op.Attempts[len(op.Attempts)-1] }
 
-func (op *Operation) own(o Ownership) {
+func own(op *Operation, o Ownership) {
 	op.Epoch++
 	op.Owner, op.Nonce, op.OwnerUntil, op.NextCheck = o.Boot, o.Nonce, o.Until, o.Until
 }
 
 // release ends the ownership; the epoch and the nonce stay, to tell whose
 // write this was.
-func (op *Operation) release() {
+func release(op *Operation) {
 	op.Owner, op.OwnerUntil = "", time.Time{}
 }
 
-// open appends an attempt created by the present ownership.
-func (op *Operation) open(a Attempt) error {
+// openNext appends an attempt created by the present ownership.
+func openNext(op *Operation, a Attempt) error {
 	if len(a.Steps) == 0 || a.Account == "" || a.ResendNotAfter.IsZero() {
 		return errors.New("an attempt needs an account, a step and a resend window")
 	}
@@ -280,19 +288,19 @@ func (op *Operation) open(a Attempt) error {
 	return nil
 }
 
-func (op *Operation) close(r Report, at time.Time) error {
-	if !op.closable(r) {
+func closeOpen(op *Operation, r Report, at time.Time) error {
+	if !op.Closable(r) {
 		return fmt.Errorf("evidence %q does not close the attempt", r.Evidence)
 	}
-	op.report(r)
-	op.current().Closed = at
+	report(op, r)
+	current(op).Closed = at
 	return nil
 }
 
 // report writes what is known onto the open attempt; nothing known is lost by
 // a report that knows less.
-func (op *Operation) report(r Report) {
-	a := op.current()
+func report(op *Operation, r Report) {
+	a := current(op)
 	a.Sends = max(a.Sends, r.Sends)
 	a.Uncertain = a.Uncertain || r.Uncertain
 	if r.Evidence != "" {
