@@ -1,0 +1,211 @@
+// Package ledger is the contract of the durable record of operations and
+// payments. Every implementation passes the suite in ledgertest.
+//
+// The interface has domain operations only: each is one atomic, durable,
+// revision-guarded step of the payment protocol. There is no Begin and no
+// Commit, so an implementation can be native to its store, and no caller can
+// hold half a transaction.
+//
+// Safety rests on the revision guards alone. The in-flight marker, which lives
+// as long as its owner's session, only tells others whether to wait; nothing is
+// decided by it.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Errors that every implementation returns, possibly wrapped. Drivers' own
+// errors never reach a caller unwrapped.
+var (
+	// ErrFenced says that the operation has moved since the snapshot: somebody
+	// else wrote it. The caller must stop acting on the snapshot and answer from
+	// the one that came with the error.
+	ErrFenced = errors.New("the operation was written by somebody else")
+	// ErrPaymentMoved says that the operation is as in the snapshot, but its
+	// payment has moved. The caller rebuilds its change on the snapshot that came
+	// with the error and repeats; what it learned is never dropped for this.
+	ErrPaymentMoved = errors.New("the payment was written by somebody else")
+	// ErrSessionLost says that this process has no live session, so the write was
+	// not made. The session is renewed in the background; the caller may repeat.
+	ErrSessionLost = errors.New("no live session")
+	// ErrUnavailable says that the store did not take the request: nothing was
+	// written by this call. The caller may repeat.
+	ErrUnavailable = errors.New("ledger unavailable")
+	// ErrAmbiguous says that the write may or may not have been made, and reading
+	// it back failed. Repeating the same call with the same arguments is safe and
+	// tells; until then the caller acts as if it had not been made and sends
+	// nothing to a provider.
+	ErrAmbiguous = errors.New("ledger write ambiguous")
+	// ErrFull says that the store is near its quota and takes no new claims, so
+	// that outcomes still fit. Nothing was written.
+	ErrFull = errors.New("ledger near its quota")
+	// ErrNotFound says that no such record exists.
+	ErrNotFound = errors.New("not found")
+)
+
+// Snapshot is what a ledger read or wrote in one transaction, with the
+// revisions that guard the next write.
+type Snapshot struct {
+	Operation payment.Operation
+	Payment   payment.Payment
+	Marker    Marker
+	Revision  Revision
+}
+
+// Marker is the in-flight marker of an operation.
+type Marker struct {
+	Present bool
+	Boot    payment.BootID
+	Epoch   int64
+}
+
+// Revision is opaque to everyone but the implementation that filled it in.
+// Zero means that the record does not exist.
+type Revision struct {
+	Operation int64
+	Payment   int64
+	Marker    int64
+}
+
+// Change is what one write makes true. Index entries are not named: they follow
+// from it. The in-flight marker exists while Operation.Owner is set, the open
+// entry while Operation.State is not final (due at Operation.NextCheck), and a
+// reference entry for each reference of its attempts, ours and the provider's.
+type Change struct {
+	Operation payment.Operation
+	// Payment as it shall be; nil leaves it and does not guard it.
+	Payment *payment.Payment
+}
+
+// Open is an entry of the index of operations that are not final.
+type Open struct {
+	Key payment.OperationKey
+	Due time.Time
+}
+
+// Ledger keeps operations and payments. All methods are safe for concurrent
+// use, linearizable per operation and per payment, and durable on return.
+// A context that ends makes a write ambiguous, not undone.
+type Ledger interface {
+	// Claim creates an operation in StateIntent together with its marker, and its
+	// payment or the payment's change (T1). It needs a live session.
+	//
+	// s is the zero Snapshot when c.Payment is to be created; otherwise s.Payment
+	// and s.Revision are as read, and guard the payment.
+	//
+	// Repeating a claim with the same nonce is idempotent: one that was made is
+	// recognised by nonce, epoch and state, and returned.
+	//
+	// Errors: *payment.KeyTakenError if the operation exists and is not this
+	// claim's; ErrPaymentMoved with the present snapshot; ErrSessionLost; ErrFull;
+	// ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
+	// be sent to a provider.
+	Claim(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
+
+	// Takeover makes this process the owner (T3): it writes c.Operation, which is
+	// s.Operation after payment.TakeOver, and the marker. It is guarded by the
+	// revisions of both the operation and the marker in s, present or absent, and
+	// needs a live session. Whether it is allowed is the caller's duty to check.
+	//
+	// Errors: ErrFenced with the present snapshot; ErrSessionLost; ErrUnavailable;
+	// ErrAmbiguous.
+	Takeover(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
+
+	// Advance writes what follows from s (T2, T4, T5): guarded by s's revision of
+	// the operation and, if c.Payment is set, of the payment. It needs no session:
+	// whoever holds the revision records what it learned.
+	//
+	// Repeating it with the same arguments is idempotent, as for Claim: a write
+	// that was made is recognised by nonce, epoch, state and number of attempts.
+	//
+	// Errors: ErrFenced and ErrPaymentMoved, each with the present snapshot;
+	// ErrUnavailable; ErrAmbiguous.
+	Advance(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
+
+	// Read returns an operation with its payment and marker, linearizably.
+	// Errors: ErrNotFound, ErrUnavailable.
+	Read(ctx context.Context, op payment.OperationKey) (Snapshot, error)
+
+	// Payment returns a payment and its operations, oldest first, as of one moment.
+	// Errors: ErrNotFound (also for another tenant's), ErrUnavailable.
+	Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error)
+
+	// ByReference finds the operation that sent, or was given, a reference on an
+	// account. Errors: ErrNotFound, ErrUnavailable.
+	ByReference(ctx context.Context, account payment.AccountName, reference string) (payment.OperationKey, error)
+
+	// Due lists up to limit open operations of a shard (0 ≤ shard < Shards) that
+	// are due at now or before, the longest due first. Errors: ErrUnavailable.
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]Open, error)
+
+	// Await returns nil once the operation has its response, or has no marker, or
+	// does not exist; at once if that is so already. Being woken proves nothing:
+	// the caller reads. Errors: ctx's, ErrUnavailable.
+	Await(ctx context.Context, op payment.OperationKey) error
+
+	// Hold returns nil if this process's session certainly lives for another
+	// margin, renewing it if need be. It is asked before every send.
+	// Errors: ErrSessionLost, ErrUnavailable: the caller does not send.
+	Hold(ctx context.Context, margin time.Duration) error
+
+	// Boot names this process life in the ledger.
+	Boot() payment.BootID
+
+	// Anchor returns the value stored under name in the deployment's metadata,
+	// first storing value if none is there and value is not nil. It is how a
+	// deployment pins what must never change under it, such as the check value of
+	// its key. Returns nil if nothing is stored. Errors: ErrUnavailable, ErrAmbiguous.
+	Anchor(ctx context.Context, name string, value []byte) ([]byte, error)
+}
+
+// Shards is the number of parts of the index of open operations. It never
+// changes for a deployment.
+const Shards = 64
+
+// Shard is the part of the open index that an operation belongs to.
+func Shard(k payment.OperationKey) int {
+	var n int
+	for _, c := range []byte(k.Hash()[:2]) {
+		n = n<<4 | hexDigit(c)
+	}
+	return n % Shards
+}
+
+func hexDigit(c byte) int {
+	if c >= 'a' {
+		return int(c-'a') + 10
+	}
+	return int(c - '0')
+}
+
+// Wrote reports whether the record now is what the write of want made. Nonce
+// and epoch alone do not tell: a park or an outcome keeps both, so the state
+// must agree, and a failover keeps all three, so the attempts must too.
+func Wrote(want, now payment.Operation) bool {
+	return now.Nonce == want.Nonce && now.Epoch == want.Epoch && now.State == want.State &&
+		now.Owner == want.Owner && len(now.Attempts) == len(want.Attempts)
+}
+
+// Reference is an entry of the reference index: a name that an operation is
+// known by on one account.
+type Reference struct {
+	Account payment.AccountName
+	Name    string
+}
+
+// References lists the entries that an operation's attempts call for.
+func References(op payment.Operation) []Reference {
+	var refs []Reference
+	for _, a := range op.Attempts {
+		refs = append(refs, Reference{a.Account, string(a.Reference)})
+		if a.ProviderReference != "" {
+			refs = append(refs, Reference{a.Account, string(a.ProviderReference)})
+		}
+	}
+	return refs
+}

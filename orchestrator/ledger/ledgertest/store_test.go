@@ -1,0 +1,433 @@
+package ledgertest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// onStore is a world on a store that the test can reach.
+func onStore(t *testing.T, c Config) (*world, *Store) {
+	t.Helper()
+	store := NewStore(t, c)
+	return newWorld(t, harness(store)), store
+}
+
+// A paused session ends exactly its time to live after the pause, and wakes who
+// waits for it; a resumed one does not end, or is another one.
+func TestSessionsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, store := onStore(t, Config{TTL: 15 * time.Second})
+		s := w.claimed(0)
+		l := w.Ledgers[0]
+		time.Sleep(time.Hour)
+		w.ok("hold of a living process after an hour", l.Hold(w.ctx(), 3*time.Second))
+		w.fails("hold for longer than a session lives", l.Hold(w.ctx(), time.Minute), ledger.ErrSessionLost)
+
+		store.Pause(bootName(0))
+		time.Sleep(10 * time.Second)
+		store.Resume(bootName(0))
+		time.Sleep(10 * time.Second)
+		w.ok("hold after a short pause", l.Hold(w.ctx(), 3*time.Second))
+		w.holds(s)
+
+		store.Pause(bootName(0))
+		paused := time.Now()
+		time.Sleep(12*time.Second + time.Millisecond)
+		w.fails("hold with too little left", l.Hold(w.ctx(), 3*time.Second), ledger.ErrSessionLost)
+		w.ok("hold for what is left", l.Hold(w.ctx(), time.Second))
+		w.ok("await", w.Ledgers[1].Await(w.ctx(), s.Operation.Key))
+		if waited := time.Since(paused); waited != 15*time.Second {
+			t.Errorf("a waiter was woken %s after the pause, want 15s", waited)
+		}
+		w.fails("hold after the end", l.Hold(w.ctx(), 0), ledger.ErrSessionLost)
+		_, err := l.Claim(w.ctx(), ledger.Snapshot{}, w.authorize(0, w.call(tenant, payment.MethodAuthorize)))
+		w.fails("claim after the end", err, ledger.ErrSessionLost)
+
+		store.Resume(bootName(0))
+		w.ok("hold of the next session", l.Hold(w.ctx(), time.Second))
+		same(w, "the marker of the session before", w.read(0, s.Operation.Key).Marker, ledger.Marker{})
+		w.holds(w.claimed(0))
+	})
+}
+
+// A crashed process gets no answer any more, wherever its calls are; the others
+// see its markers go when its session would have been renewed.
+func TestCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, store := onStore(t, Config{TTL: 15 * time.Second})
+		s := w.claimed(0)
+		waiter := make(chan error, 1)
+		ctx := w.ctx()
+		go func() { waiter <- w.Ledgers[0].Await(ctx, s.Operation.Key) }()
+		synctest.Wait()
+
+		// One write is on its way to the store, another's answer is on its way back.
+		reached, release := make(chan struct{}), make(chan struct{})
+		block := func(context.Context) {
+			reached <- struct{}{}
+			<-release
+		}
+		before := w.authorize(0, w.call(tenant, payment.MethodAuthorize))
+		after := w.authorize(0, w.call(tenant, payment.MethodAuthorize))
+		store.SetHook(func(ctx context.Context, c Call) Fault {
+			switch c.Key {
+			case before.Operation.Key:
+				block(ctx)
+			case after.Operation.Key:
+				return Fault{Gate: block}
+			}
+			return Fault{}
+		})
+		errs := make(chan error, 2)
+		for _, c := range []ledger.Change{before, after} {
+			go func() {
+				_, err := w.Ledgers[0].Claim(ctx, ledger.Snapshot{}, c)
+				errs <- err
+			}()
+			<-reached
+		}
+		store.Crash(bootName(0))
+		close(release)
+		w.fails("a waiter of a crashed process", <-waiter, ledger.ErrUnavailable)
+		for range 2 {
+			if err := <-errs; err == nil {
+				t.Error("a crashed process was answered")
+			}
+		}
+		store.SetHook(nil)
+		w.fails("a read of a crashed process", func() error { _, err := w.Ledgers[0].Read(ctx, s.Operation.Key); return err }(), ledger.ErrUnavailable)
+		w.fails("hold of a crashed process", w.Ledgers[0].Hold(ctx, 0), ledger.ErrUnavailable)
+
+		_, err := w.Ledgers[1].Read(ctx, before.Operation.Key)
+		w.fails("read of a write that never arrived", err, ledger.ErrNotFound)
+		if !w.read(1, after.Operation.Key).Marker.Present {
+			t.Error("the marker went with the crash, before its session ended")
+		}
+		w.ok("await", w.Ledgers[1].Await(ctx, s.Operation.Key))
+		now := w.read(1, s.Operation.Key)
+		same(w, "the marker after the session", now.Marker, ledger.Marker{})
+		w.takenOver(1, now)
+	})
+}
+
+// Nothing is locked while a hook or a gate runs: it may look into the store and
+// call another ledger.
+func TestHooksMayCallTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, store := onStore(t, Config{})
+		s := w.claimed(0)
+		var looked []payment.State
+		look := func(ctx context.Context) {
+			d, err := store.Dump()
+			w.ok("dump", err)
+			looked = append(looked, d.Operations[s.Operation.Key].State)
+			_, err = w.Ledgers[1].Read(ctx, s.Operation.Key)
+			w.ok("read", err)
+		}
+		store.SetHook(func(ctx context.Context, c Call) Fault {
+			if c.Boot != bootName(0) {
+				return Fault{}
+			}
+			look(ctx)
+			return Fault{Gate: look}
+		})
+		w.advance(0, s, w.outcome(s, payment.StateSucceeded))
+		same(w, "the states seen before and after the write", looked, []payment.State{payment.StateIntent, payment.StateSucceeded})
+	})
+}
+
+// A gate that blocks until its caller gives up leaves the write made and the
+// caller without an answer.
+func TestGateOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, store := onStore(t, Config{})
+		s := w.claimed(0)
+		c := w.outcome(s, payment.StateSucceeded)
+		store.SetHook(Once(KindOutcome, Fault{Gate: func(ctx context.Context) { <-ctx.Done() }}))
+		_, err := w.Ledgers[0].Advance(w.short(), s, c)
+		w.fails("a write whose caller gave up", err, ledger.ErrAmbiguous)
+		w.holds(w.advance(0, s, c))
+	})
+}
+
+// Each call reaches the hook once, with its kind.
+func TestHookSeesKinds(t *testing.T) {
+	w, store := onStore(t, Config{})
+	var seen []Kind
+	store.SetHook(func(_ context.Context, c Call) Fault {
+		seen = append(seen, c.Kind)
+		return Fault{}
+	})
+	ctx, l := w.ctx(), w.Ledgers[0]
+	s := w.claimed(0)
+	s = w.advance(0, s, w.failover(s, "account-2"))
+	s = w.advance(0, s, w.fenced(s))
+	s = w.advance(0, s, w.parked(s, w.t0))
+	s = w.takenOver(0, s)
+	s = w.advance(0, s, w.outcome(s, payment.StateDeclined))
+	w.read(0, s.Operation.Key)
+	_, _, err := l.Payment(ctx, tenant, s.Payment.ID)
+	w.ok("payment", err)
+	_, err = l.ByReference(ctx, "account-1", string(s.Operation.Reference))
+	w.ok("by reference", err)
+	_, err = l.Due(ctx, 0, w.t0, 1)
+	w.ok("due", err)
+	w.ok("await", l.Await(ctx, s.Operation.Key))
+	w.ok("hold", l.Hold(ctx, 0))
+	w.anchor(0, "name", []byte("value"))
+	w.anchor(0, "name", nil)
+	same(w, "the kinds", seen, []Kind{
+		KindClaim, KindFailover, KindFence, KindPark, KindTakeover, KindOutcome,
+		KindRead, KindPayment, KindByReference, KindDue, KindAwait, KindHold, KindAnchor, KindRead,
+	})
+}
+
+// The history of an operation is every version of it.
+func TestHistory(t *testing.T) {
+	w, store := onStore(t, Config{})
+	first := w.claimed(0)
+	second := w.advance(0, first, w.parked(first, w.t0))
+	third := w.takenOver(1, second)
+	ops, err := store.History(first.Operation.Key)
+	w.ok("history", err)
+	same(w, "the history", ops, []payment.Operation{first.Operation, second.Operation, third.Operation})
+}
+
+// Records that contradict each other are found, each contradiction by its name.
+func TestDumpProblems(t *testing.T) {
+	for name, damage := range map[string]struct {
+		damage func(d *Dump, open, final payment.Operation)
+		want   string
+	}{
+		"none":                     {func(*Dump, payment.Operation, payment.Operation) {}, ""},
+		"open without an entry":    {func(d *Dump, open, _ payment.Operation) { delete(d.Open, open.Key) }, "in the open index"},
+		"final with an entry":      {func(d *Dump, _, final payment.Operation) { d.Open[final.Key] = ledger.Open{Key: final.Key} }, "in the open index"},
+		"entry with another's due": {func(d *Dump, open, _ payment.Operation) { d.Open[open.Key] = ledger.Open{Key: open.Key} }, "is not its own"},
+		"entry of no operation":    {func(d *Dump, open, _ payment.Operation) { delete(d.Operations, open.Key) }, "does not exist"},
+		"marker of an ended flight": {func(d *Dump, _, final payment.Operation) {
+			d.Markers[final.Key] = ledger.Marker{Present: true, Boot: "b", Epoch: 1}
+		}, "marker"},
+		"marker of an earlier epoch": {func(d *Dump, open, _ payment.Operation) {
+			d.Markers[open.Key] = ledger.Marker{Present: true, Boot: open.Owner}
+		}, "marker"},
+		"reference lost": {func(d *Dump, _, _ payment.Operation) { clear(d.References) }, "is not in the index"},
+		"payment lost":   {func(d *Dump, _, _ payment.Operation) { d.Payments = nil }, "does not list it"},
+		"sealed request kept": {func(d *Dump, _, final payment.Operation) {
+			final.Sealed = []byte("sealed")
+			d.Operations[final.Key] = final
+		}, "keeps its sealed request"},
+		"response without an outcome": {func(d *Dump, open, _ payment.Operation) {
+			open.Response = []byte("response")
+			d.Operations[open.Key] = open
+		}, "response"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, store := onStore(t, Config{})
+			open, final := w.claimed(0).Operation, w.authorized(0).Operation
+			d, err := store.Dump()
+			w.ok("dump", err)
+			damage.damage(&d, open, final)
+			problems := d.Problems()
+			if damage.want == "" && problems != nil || damage.want != "" && !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, damage.want) }) {
+				t.Errorf("got %q, want one with %q", problems, damage.want)
+			}
+		})
+	}
+}
+
+// The store says what its callers do wrong, also where a guard would have
+// refused the write.
+func TestStoreWatchesItsCallers(t *testing.T) {
+	type call func(w *world) error
+	claim := func(change func(c *ledger.Change)) call {
+		return func(w *world) error {
+			c := w.authorize(0, w.call(tenant, payment.MethodAuthorize))
+			change(&c)
+			_, err := w.Ledgers[0].Claim(w.ctx(), ledger.Snapshot{}, c)
+			return err
+		}
+	}
+	advance := func(change func(s *ledger.Snapshot, c *ledger.Change)) call {
+		return func(w *world) error {
+			s := w.claimed(0)
+			c := w.outcome(s, payment.StateSucceeded)
+			change(&s, &c)
+			_, err := w.Ledgers[0].Advance(w.ctx(), s, c)
+			return err
+		}
+	}
+	takeover := func(change func(s *ledger.Snapshot, c *ledger.Change)) call {
+		return func(w *world) error {
+			s := w.claimed(0)
+			s = w.advance(0, s, w.parked(s, w.t0))
+			c := w.takeover(1, s)
+			change(&s, &c)
+			_, err := w.Ledgers[1].Takeover(w.ctx(), s, c)
+			return err
+		}
+	}
+	final := func(again func(w *world, s ledger.Snapshot) error) call {
+		return func(w *world) error { return again(w, w.authorized(0)) }
+	}
+	for name, misuse := range map[string]struct {
+		call call
+		want string
+	}{
+		"claim in epoch 2":           {claim(func(c *ledger.Change) { c.Operation.Epoch = 2 }), "with epoch 2"},
+		"claim for another boot":     {claim(func(c *ledger.Change) { c.Operation.Owner = "other" }), "for boot other"},
+		"claim in another state":     {claim(func(c *ledger.Change) { c.Operation.State = payment.StateUnknown }), "in state UNKNOWN"},
+		"claim with a response":      {claim(func(c *ledger.Change) { c.Operation.Response = []byte("r") }), "with an outcome"},
+		"claim that is never due":    {claim(func(c *ledger.Change) { c.Operation.NextCheck = time.Time{} }), "never due"},
+		"claim of another's payment": {claim(func(c *ledger.Change) { c.Payment.Tenant = "other" }), "of tenant other"},
+		"claim that nobody can find": {claim(func(c *ledger.Change) { c.Payment.Operations = nil }), "does not list it"},
+		"claim of a malformed key":   {claim(func(c *ledger.Change) { c.Operation.Key.ID = "a" }), "no key hash"},
+		"claim that skips a version": {claim(func(c *ledger.Change) { c.Payment.Version = 3 }), "to 3"},
+		"claim with another's nonce": {func(w *world) error {
+			c := w.authorize(0, w.call(tenant, payment.MethodAuthorize))
+			c.Operation.Nonce = w.claimed(0).Operation.Nonce
+			_, err := w.Ledgers[0].Claim(w.ctx(), ledger.Snapshot{}, c)
+			return err
+		}, "used before"},
+		"claim without a nonce": {claim(func(c *ledger.Change) { c.Operation.Nonce = "" }), "used before"},
+		"takeover with the claim's nonce": {func(w *world) error {
+			first := w.claimed(0)
+			s := w.takenOver(1, first)
+			c := w.takeover(2, s)
+			c.Operation.Nonce = first.Operation.Nonce
+			_, err := w.Ledgers[2].Takeover(w.ctx(), s, c)
+			return err
+		}, "used before"},
+		"claim of more than there is": {func(w *world) error {
+			s := w.authorized(0)
+			_, err := w.Ledgers[0].Claim(w.ctx(), s, w.capture(0, s, w.call(tenant, payment.MethodCapture), amount+1))
+			return err
+		}, "more than was authorized"},
+
+		"outcome of another nonce":        {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Nonce = "other" }), "changes epoch or nonce"},
+		"outcome of an earlier epoch":     {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Epoch-- }), "changes epoch or nonce"},
+		"outcome without a response":      {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Response = nil }), "without a response"},
+		"outcome with its sealed request": {advance(func(s *ledger.Snapshot, c *ledger.Change) { c.Operation.Sealed = s.Operation.Sealed }), "keeps the sealed request"},
+		"outcome with an owner":           {advance(func(s *ledger.Snapshot, c *ledger.Change) { c.Operation.Owner = s.Operation.Owner }), "keeps its owner"},
+		"outcome of another amount":       {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Amount.MinorUnits++ }), "changes what the claim fixed"},
+		"outcome of another fingerprint":  {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Fingerprint.Sum = "x" }), "changes what the claim fixed"},
+		"outcome with another key":        {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Attempts[0].Steps[0].Key = "x" }), "was made with"},
+		"outcome on another account":      {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Attempts[0].Account = "x" }), "was made with"},
+		"outcome of fewer attempts":       {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Attempts = nil }), "0 attempts after 1"},
+		"outcome from a made-up snapshot": {advance(func(s *ledger.Snapshot, _ *ledger.Change) { s.Operation.ParkReason = "x" }), "no ledger returned"},
+		"outcome with another's revision": {advance(func(s *ledger.Snapshot, _ *ledger.Change) { s.Revision.Operation++ }), "no ledger returned"},
+		"outcome on a made-up payment":    {advance(func(s *ledger.Snapshot, c *ledger.Change) { s.Payment.Version++; c.Payment.Version++ }), "payment that no ledger returned"},
+		"outcome that drops operations":   {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Payment.Operations = nil }), "drops operations"},
+		"outcome of no move":              {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.State = "x" }), "is no move"},
+		"park that leaves the intent": {advance(func(s *ledger.Snapshot, c *ledger.Change) {
+			*c = ledger.Change{Operation: s.Operation}
+			c.Operation.Owner = ""
+		}), "intent without an owner"},
+		"failover from an open attempt": {advance(func(s *ledger.Snapshot, c *ledger.Change) {
+			*c = ledger.Change{Operation: s.Operation}
+			c.Operation.Attempts = append(slices.Clone(s.Operation.Attempts), s.Operation.Attempts[0])
+		}), "leaves attempt 1 open"},
+		"reservation released without an outcome": {func(w *world) error {
+			s := w.capturing(0, w.authorized(0), 100)
+			c := w.released(s)
+			c.Operation = w.next(s.Operation, payment.Park{Due: w.t0})
+			_, err := w.Ledgers[0].Advance(w.ctx(), s, c)
+			return err
+		}, "releases a reservation"},
+
+		"takeover of the same epoch":    {takeover(func(s *ledger.Snapshot, c *ledger.Change) { c.Operation.Epoch = s.Operation.Epoch }), "from epoch 1 to 1"},
+		"takeover with an old nonce":    {takeover(func(s *ledger.Snapshot, c *ledger.Change) { c.Operation.Nonce = s.Operation.Nonce }), "used before"},
+		"takeover for another boot":     {takeover(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Owner = "other" }), "for boot other"},
+		"takeover into another state":   {takeover(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.State = payment.StateUnknown }), "from UNKNOWN to UNKNOWN"},
+		"takeover with another request": {takeover(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Sealed = nil }), "changes the sealed request"},
+		"takeover with a payment":       {takeover(func(s *ledger.Snapshot, c *ledger.Change) { c.Payment = &s.Payment }), "changes the payment"},
+
+		"final record written again": {final(func(w *world, s ledger.Snapshot) error {
+			_, err := w.Ledgers[0].Advance(w.ctx(), s, ledger.Change{Operation: s.Operation})
+			return err
+		}), "SUCCEEDED is final"},
+		"final record taken over": {final(func(w *world, s ledger.Snapshot) error {
+			c := ledger.Change{Operation: s.Operation}
+			c.Operation.Epoch, c.Operation.Nonce, c.Operation.Owner = 2, "fresh", bootName(1)
+			_, err := w.Ledgers[1].Takeover(w.ctx(), s, c)
+			return err
+		}), "SUCCEEDED is final"},
+		"response changed after the fact": {func(w *world) error {
+			s := w.claimed(0)
+			s = w.advance(0, s, w.outcome(s, payment.StatePending))
+			c := w.outcome(s, payment.StateSucceeded)
+			c.Operation.Response = []byte("another")
+			_, err := w.Ledgers[0].Advance(w.ctx(), s, c)
+			return err
+		}, "changes the response"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var said []string
+			w, _ := onStore(t, Config{Violated: func(what string) { said = append(said, what) }})
+			err := misuse.call(w)
+			if !slices.ContainsFunc(said, func(what string) bool { return strings.Contains(what, misuse.want) }) {
+				t.Errorf("got %q (the call returned: %v), want one with %q", said, err, misuse.want)
+			}
+		})
+	}
+}
+
+// By default misuse fails the test.
+func TestMisuseFailsTheTest(t *testing.T) {
+	var said failing
+	store := NewStore(&said, Config{})
+	w := newWorld(t, harness(store))
+	c := w.authorize(0, w.call(tenant, payment.MethodAuthorize))
+	c.Operation.Epoch = 2
+	_, err := w.Ledgers[0].Claim(w.ctx(), ledger.Snapshot{}, c)
+	w.ok("claim, which no guard refuses", err)
+	if said.n != 1 {
+		t.Errorf("a claim in epoch 2 failed the test %d times, want once", said.n)
+	}
+}
+
+// failing counts failures instead of failing.
+type failing struct {
+	testing.TB
+
+	n int
+}
+
+func (f *failing) Helper() {}
+
+func (f *failing) Errorf(string, ...any) { f.n++ }
+
+// A harness must say what it cannot do, and why; the properties that need it are
+// then not run.
+func TestHarnessDeclares(t *testing.T) {
+	store := NewStore(t, Config{})
+	able, unable := harness(store), harness(store)
+	unable.Fill, unable.Cannot = nil, []Inability{{AbilityFill, "it has no quota"}}
+	if err := errors.Join(able.incomplete(), unable.incomplete()); err != nil {
+		t.Errorf("a complete harness is refused: %v", err)
+	}
+	if unable.cannot(AbilityFill) == "" || unable.cannot(AbilityLose) != "" || unable.cannot("") != "" {
+		t.Errorf("what the harness cannot do is not what it declares: %v", unable.Cannot)
+	}
+	for name, bad := range map[string]func(h *Harness){
+		"a ledger is missing":             func(h *Harness) { h.Ledgers[1] = nil },
+		"sessions cannot be ended":        func(h *Harness) { h.EndSession = nil },
+		"an inability is not declared":    func(h *Harness) { h.Lose = nil },
+		"an inability has no reason":      func(h *Harness) { h.Lose, h.Cannot = nil, []Inability{{AbilityLose, ""}} },
+		"an ability is declared missing":  func(h *Harness) { h.Cannot = []Inability{{AbilityLose, "why not"}} },
+		"an inability is nothing we know": func(h *Harness) { h.Cannot = []Inability{{"fly", "no wings"}} },
+	} {
+		h := harness(store)
+		bad(&h)
+		if h.incomplete() == nil {
+			t.Errorf("not refused although %s", name)
+		}
+	}
+}
