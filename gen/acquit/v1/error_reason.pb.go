@@ -24,9 +24,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ErrorReason says why a call was answered with an error status. Every error
-// carries one google.rpc.ErrorInfo with domain "acquit.dev" and, as reason, the
-// name of a value below without its prefix, for example "NO_ROUTE".
+// ErrorReason says why a call was refused. Every refusal carries one
+// google.rpc.ErrorInfo with domain "acquit.dev" and, as reason, the name of a
+// value below without its prefix, for example "NO_ROUTE". What gRPC itself says
+// carries none: CANCELLED, DEADLINE_EXCEEDED on the way, UNIMPLEMENTED, and
+// RESOURCE_EXHAUSTED for a message that is too large to read.
 //
 // A decline or a provider's failure is not an error: it is an OK response whose
 // operation says so. An error of a keyed call therefore means that this call

@@ -62,10 +62,10 @@ const (
 //
 // Errors carry an ErrorReason, whose comments hold the caller's duty. All calls
 // may fail with UNAUTHENTICATED, PERMISSION_DENIED, REQUEST_INVALID,
-// LEDGER_UNAVAILABLE, OVERLOADED and INTERNAL. All keyed calls may also fail with
+// UNKNOWN_FIELDS, CARD_DATA_REFUSED, LEDGER_UNAVAILABLE, OVERLOADED and INTERNAL.
+// All keyed calls may also fail with
 //
-//   - IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, UNKNOWN_FIELDS,
-//     CARD_DATA_REFUSED: correct the request;
+//   - IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID: correct the request;
 //   - IDEMPOTENCY_KEY_REUSED: a bug of the caller, do not retry;
 //   - IDEMPOTENCY_KEY_EXPIRED: read the payment, do not retry;
 //   - IDEMPOTENCY_KEY_IN_FLIGHT, DEADLINE_TOO_SHORT, PAYMENT_CONTENDED,
@@ -280,10 +280,10 @@ type PaymentService_WatchPaymentClient = grpc.ServerStreamingClient[WatchPayment
 //
 // Errors carry an ErrorReason, whose comments hold the caller's duty. All calls
 // may fail with UNAUTHENTICATED, PERMISSION_DENIED, REQUEST_INVALID,
-// LEDGER_UNAVAILABLE, OVERLOADED and INTERNAL. All keyed calls may also fail with
+// UNKNOWN_FIELDS, CARD_DATA_REFUSED, LEDGER_UNAVAILABLE, OVERLOADED and INTERNAL.
+// All keyed calls may also fail with
 //
-//   - IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID, UNKNOWN_FIELDS,
-//     CARD_DATA_REFUSED: correct the request;
+//   - IDEMPOTENCY_KEY_REQUIRED, IDEMPOTENCY_KEY_INVALID: correct the request;
 //   - IDEMPOTENCY_KEY_REUSED: a bug of the caller, do not retry;
 //   - IDEMPOTENCY_KEY_EXPIRED: read the payment, do not retry;
 //   - IDEMPOTENCY_KEY_IN_FLIGHT, DEADLINE_TOO_SHORT, PAYMENT_CONTENDED,
