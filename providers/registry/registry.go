@@ -1,0 +1,117 @@
+// Package registry is the explicit list of drivers: the one place to add one.
+//
+// It turns the configuration of an account into a driver and the target that
+// attempts on the account are recorded with, and refuses what would mix play
+// money with money: a live credential with a sandbox's host, and the reverse.
+// It does no I/O.
+package registry
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/sandbox"
+)
+
+// Account is the configuration of a provider account, as far as drivers need it.
+type Account struct {
+	Name payment.AccountName
+	// Environment says whether the account moves money.
+	Environment payment.Environment
+	// BaseURL is the scheme and host of the provider's API.
+	BaseURL string
+	// Region is the provider's, for drivers that have regions.
+	Region string
+	// MerchantID names the merchant, for drivers where a credential does not.
+	MerchantID string
+	Credential providers.Secret
+}
+
+// entry is a driver in the list.
+type entry struct {
+	name string
+	// complete refuses a configuration that is not this driver's, and fills in what
+	// the driver takes for granted.
+	complete func(Account) (Account, error)
+	make     func(Account) (providers.Driver, error)
+}
+
+// list is the list.
+func list() []entry {
+	return []entry{
+		{sandbox.Name, completeSandbox, func(a Account) (providers.Driver, error) {
+			return sandbox.New(sandbox.Config{MerchantID: a.MerchantID, Credential: a.Credential}), nil
+		}},
+	}
+}
+
+// Drivers names the drivers there are, in the order of the list.
+func Drivers() []string {
+	var names []string
+	for _, e := range list() {
+		names = append(names, e.name)
+	}
+	return names
+}
+
+// New returns the driver of an account and the target of its attempts. Errors
+// name the account and what is wrong, never the credential.
+func New(driver string, a Account) (providers.Driver, payment.Target, error) {
+	fail := func(err error) (providers.Driver, payment.Target, error) {
+		return nil, payment.Target{}, fmt.Errorf("account %s: %w", a.Name, err)
+	}
+	i := slices.IndexFunc(list(), func(e entry) bool { return e.name == driver })
+	if i < 0 {
+		return fail(fmt.Errorf("no driver is named %q; there are %s", driver, strings.Join(Drivers(), ", ")))
+	}
+	if a.Environment != payment.EnvironmentSandbox && a.Environment != payment.EnvironmentLive {
+		return fail(fmt.Errorf("environment %q is neither sandbox nor live", a.Environment))
+	}
+	if a.Credential == "" {
+		return fail(errors.New("no credential"))
+	}
+	base, err := url.Parse(a.BaseURL)
+	if err != nil || base.Host == "" {
+		return fail(errors.New("the base URL is not an absolute URL")) // the error itself quotes it
+	}
+	e := list()[i]
+	if a, err = e.complete(a); err != nil {
+		return fail(err)
+	}
+	d, err := e.make(a)
+	if err != nil {
+		return fail(err)
+	}
+	return d, payment.Target{
+		Driver: driver, Environment: a.Environment, Host: base.Host, Region: a.Region, MerchantID: a.MerchantID,
+	}, nil
+}
+
+func completeSandbox(a Account) (Account, error) {
+	if a.Environment != payment.EnvironmentSandbox {
+		return a, errors.New("the sandbox driver moves no money: its environment is sandbox")
+	}
+	if !strings.HasPrefix(string(a.Credential), sandbox.CredentialPrefix) {
+		return a, fmt.Errorf("a credential of the sandbox begins with %s; this one may be a live one", sandbox.CredentialPrefix)
+	}
+	// Accounts of one sandbox are different merchants, or a look-up by our reference,
+	// which is the same on every account, would find what another account did.
+	a.MerchantID = cmp.Or(a.MerchantID, string(a.Name))
+	return a, nil
+}
+
+// CredentialID names a credential in records without giving it away: the first
+// half of a SHA-256. Two accounts with one credential share it.
+func CredentialID(s providers.Secret) string {
+	h := sha256.New()
+	payment.WriteParts(h, "acquit-credential-1", string(s))
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

@@ -1,0 +1,196 @@
+package simulator
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// logName is the file in the simulator's directory.
+const logName = "effects.jsonl"
+
+// Kind says what an entry of the log records.
+type Kind string
+
+// The kinds of entries.
+const (
+	// KindRequest: a write arrived whole. Every one that arrives is recorded,
+	// whatever becomes of it, so that sends can be counted.
+	KindRequest Kind = "request"
+	// KindQuery: a look-up arrived.
+	KindQuery Kind = "query"
+	// KindEffect: money was held or captured. The ground truth of every test.
+	KindEffect Kind = "effect"
+	// KindStored: an answer was stored under a key.
+	KindStored Kind = "stored"
+	// KindDelayed: a copy of a request is on its way and arrives when it is due.
+	KindDelayed Kind = "delayed"
+)
+
+// Entry is one line of the log. Which fields are set depends on the kind.
+type Entry struct {
+	Time      time.Time `json:"time"`
+	Kind      Kind      `json:"kind"`
+	Merchant  string    `json:"merchant,omitempty"`
+	Key       string    `json:"key,omitempty"`
+	Reference string    `json:"reference,omitempty"`
+	// Ordinal counts the requests of a key, from 1: which of them had the effect.
+	Ordinal int `json:"ordinal,omitempty"`
+	// Copy: the request was delivered by the simulator itself, as a network would
+	// that delays or doubles; nobody sent it.
+	Copy bool `json:"copy,omitempty"`
+	// Object is the id of what was made, or asked for.
+	Object   string `json:"object,omitempty"`
+	Amount   int64  `json:"amount,omitempty"` // minor units
+	Currency string `json:"currency,omitempty"`
+	Captured bool   `json:"captured,omitempty"` // the money was taken, not only held
+
+	// What follows lets a restarted simulator go on.
+	BodyHash string          `json:"body_hash,omitempty"` // of a request
+	Stepped  bool            `json:"stepped,omitempty"`   // the request took a step of its token
+	Status   int             `json:"status,omitempty"`    // of a stored answer
+	Answer   json.RawMessage `json:"answer,omitempty"`    // a stored answer
+	Stored   *object         `json:"stored,omitempty"`    // what was made
+	Body     []byte          `json:"body,omitempty"`      // of a delayed copy
+	Due      time.Time       `json:"due,omitzero"`        // of a delayed copy, or of a pending outcome
+}
+
+// effectLog is an append-only file of entries. Append returns when the entries
+// are on the disk; callers that append at the same time share one fsync.
+type effectLog struct {
+	path string
+
+	flushing sync.Mutex // held by whoever writes; always taken before mu
+	file     *os.File
+	broken   error // the file's end is not known; nothing more is appended
+
+	mu    sync.Mutex
+	batch *batch
+}
+
+// batch collects the entries of one fsync.
+type batch struct {
+	lines bytes.Buffer
+	done  bool
+	err   error
+}
+
+// openLog opens or creates the log in dir and returns what it holds. A last
+// line that was cut off by a crash was never promised to anybody: it is dropped.
+func openLog(dir string) (*effectLog, []Entry, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, fmt.Errorf("simulator log: %w", err)
+	}
+	l := &effectLog{path: filepath.Join(dir, logName), batch: &batch{}}
+	file, err := os.OpenFile(l.path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("simulator log: %w", err)
+	}
+	entries, size, err := readEntries(file)
+	if err == nil {
+		err = errors.Join(file.Truncate(size), syncDir(dir))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("simulator log %s: %w", l.path, err), file.Close())
+	}
+	l.file = file
+	return l, entries, nil
+}
+
+// syncDir makes a new directory entry durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readEntries reads whole lines and returns where the last of them ends.
+func readEntries(r io.Reader) (entries []Entry, size int64, err error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return entries, size, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return nil, 0, fmt.Errorf("line %d: %w", len(entries)+1, err)
+		}
+		entries, size = append(entries, e), size+int64(len(line))
+	}
+}
+
+// append writes entries and returns when they are durable.
+func (l *effectLog) append(entries ...Entry) error {
+	var lines bytes.Buffer
+	for _, e := range entries {
+		line, err := json.Marshal(e)
+		if err != nil {
+			return fmt.Errorf("simulator log: %w", err)
+		}
+		lines.Write(append(line, '\n'))
+	}
+	l.mu.Lock()
+	mine := l.batch
+	mine.lines.Write(lines.Bytes())
+	l.mu.Unlock()
+
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	if !mine.done { // else who held flushing before has written my lines too
+		l.flush()
+	}
+	return mine.err
+}
+
+// flush writes the open batch. The caller holds flushing.
+func (l *effectLog) flush() {
+	l.mu.Lock()
+	b := l.batch
+	l.batch = &batch{}
+	l.mu.Unlock()
+	if l.broken == nil {
+		_, err := l.file.Write(b.lines.Bytes())
+		if err == nil {
+			err = l.file.Sync()
+		}
+		l.broken = err
+	}
+	b.done, b.err = true, l.broken
+}
+
+// read returns the entries of the given kinds, all if none is given.
+func (l *effectLog) read(kinds ...Kind) ([]Entry, error) {
+	file, err := os.Open(l.path)
+	if err != nil {
+		return nil, fmt.Errorf("simulator log: %w", err)
+	}
+	defer file.Close()
+	entries, _, err := readEntries(file)
+	if err != nil {
+		return nil, fmt.Errorf("simulator log: %w", err)
+	}
+	return slices.DeleteFunc(entries, func(e Entry) bool {
+		return len(kinds) > 0 && !slices.Contains(kinds, e.Kind)
+	}), nil
+}
+
+func (l *effectLog) close() error {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	l.broken = errors.New("the simulator is closed")
+	return l.file.Close()
+}
