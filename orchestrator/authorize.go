@@ -1,0 +1,150 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/orchestrator/route"
+)
+
+// Authorize asks a provider to hold (or, with automatic capture, to take) the
+// instruction's amount.
+//
+// The reply is the operation's durable response, or an interim one when the
+// outcome took longer than the caller could wait; acquit then goes on by itself.
+// A provider's trouble is in the operation's state, never in the error.
+//
+// Errors: *payment.KeyTakenError if the key is in use, which the holder of the
+// key resolves; *payment.Error; ctx's error if the caller left.
+func (o *Orchestrator) Authorize(ctx context.Context, call payment.Call, in payment.Instruction) (payment.Reply, error) {
+	in.IdempotencyKey = call.Key
+	claim, err := o.planAuthorize(call, in)
+	if err != nil {
+		return payment.Reply{}, o.refuse(ctx, call, err)
+	}
+	return o.detach(ctx, call.OperationKey(), func(ctx context.Context, f *flight) error {
+		if err := f.claim(ctx, claim, in); err != nil { // the point of no return: from here the record says what we intend
+			return err
+		}
+		return f.drive(ctx)
+	})
+}
+
+// planAuthorize decides everything that must be decided before the claim:
+// which account, under which provider key, with which bytes.
+func (o *Orchestrator) planAuthorize(call payment.Call, in payment.Instruction) (payment.Claim, error) {
+	now := o.cfg.Now()
+	deadline := now.Add(o.cfg.OperationDeadline)
+	key := call.OperationKey()
+	id, err := newPaymentID(now)
+	if err != nil {
+		return payment.Claim{}, err
+	}
+	attempt, err := o.nextAttempt(nextAttempt{
+		call: call, in: in, payment: id, amount: in.Amount, now: now, deadline: deadline,
+	})
+	if err != nil {
+		return payment.Claim{}, err
+	}
+	plain, err := json.Marshal(in)
+	if err != nil {
+		return payment.Claim{}, fmt.Errorf("encode the instruction: %w", err)
+	}
+	sealed, err := o.cfg.Keys.Seal(plain, key)
+	if err != nil {
+		return payment.Claim{}, fmt.Errorf("seal the instruction: %w", err)
+	}
+	return payment.Claim{
+		Call: call, PaymentID: id, Amount: in.Amount, Sealed: sealed, Owner: o.ownership(attempt.Deadline),
+		At: now, Deadline: deadline, ResolveBy: now.Add(o.cfg.ResolveBy), Attempt: attempt,
+	}, nil
+}
+
+// nextAttempt is the question that planning one attempt answers.
+type nextAttempt struct {
+	call     payment.Call
+	in       payment.Instruction
+	payment  payment.ID
+	amount   payment.Money
+	tried    []payment.AccountName
+	now      time.Time
+	deadline time.Time // the operation's
+}
+
+// nextAttempt routes and prepares an attempt that nothing is sent for yet.
+// Errors: *payment.Error with ReasonNoRoute.
+func (o *Orchestrator) nextAttempt(q nextAttempt) (payment.Attempt, error) {
+	choice, err := route.Choose(o.candidates(), route.Question{
+		Tenant: q.call.Tenant, Method: q.call.Method, Instruction: q.in, Exclude: q.tried,
+	})
+	if err != nil {
+		return payment.Attempt{}, err
+	}
+	account := o.accounts[choice.Account]
+	providerKey, version := o.cfg.Keys.ProviderKey(q.call.Tenant, q.call.Method, q.call.Key, choice.Account, payment.StepMain)
+	attempt := payment.Attempt{
+		Account: choice.Account, Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
+		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
+		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
+	}
+	hash, err := account.Prepare(sendOf(attempt, payment.Step{Name: payment.StepMain, Key: providerKey}, q.call.Method, q.payment, q.amount, q.in))
+	if err != nil {
+		return payment.Attempt{}, &payment.Error{
+			Reason: payment.ReasonUnsupportedByProvider, Message: "the provider's driver cannot express this request", Err: err,
+		}
+	}
+	attempt.Steps = []payment.Step{{Name: payment.StepMain, Key: providerKey, KeyVersion: version, RequestHash: hash}}
+	return attempt, nil
+}
+
+// sendOf is what the driver gets: a function of the intent and the sealed
+// request alone, so that every process builds the same bytes. Nothing learned
+// since may be in it.
+func sendOf(a payment.Attempt, step payment.Step, m payment.Method, id payment.ID, amount payment.Money, in payment.Instruction) payment.Send {
+	return payment.Send{
+		Method: m, Step: step.Name, Account: a.Account, Key: step.Key, Reference: a.Reference, PaymentID: id,
+		Amount: amount, Instruction: in,
+	}
+}
+
+// refuse returns a refusal that depends on state or configuration only once
+// the ledger has said that the key is new: otherwise the replay of an answered
+// call would be refused.
+func (o *Orchestrator) refuse(ctx context.Context, call payment.Call, refused error) error {
+	snap, err := o.cfg.Ledger.Read(ctx, call.OperationKey())
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return refusal(refused)
+	case err != nil:
+		return refusal(err)
+	}
+	return o.taken(snap.Operation, snap.Marker.Present, 0)
+}
+
+// candidates lists the accounts as routing sees them, in configured order.
+func (o *Orchestrator) candidates() []route.Candidate {
+	out := make([]route.Candidate, 0, len(o.cfg.Accounts))
+	for _, a := range o.cfg.Accounts {
+		out = append(out, route.Candidate{Name: a.Account.Name(), Traits: a.Account.Traits(), Tenants: a.Tenants})
+	}
+	return out
+}
+
+// ownership names this process as the owner until its attempt's deadline and a
+// grace have passed.
+func (o *Orchestrator) ownership(attemptDeadline time.Time) payment.Ownership {
+	return payment.Ownership{Boot: o.cfg.Ledger.Boot(), Nonce: rand.Text(), Until: attemptDeadline.Add(o.cfg.OwnerGrace)}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

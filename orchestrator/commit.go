@@ -1,0 +1,200 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// claim records the operation, its first attempt and its payment (T1). Nothing
+// is sent unless it returns nil: while a claim is ambiguous there is no intent
+// to rely on.
+func (f *flight) claim(ctx context.Context, t payment.Claim, in payment.Instruction) error {
+	op, err := payment.Operation{}.Next(t)
+	if err != nil {
+		return err
+	}
+	f.in = in
+	p := payment.Open(op, in, t.At)
+	f.o.cfg.Probe(ctx, payment.PointClaimBefore)
+	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
+	defer cancel()
+	for {
+		snap, err := f.o.cfg.Ledger.Claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p})
+		if err == nil {
+			f.snap, f.nonce = snap, op.Nonce
+			f.publish()
+			f.o.cfg.Probe(ctx, payment.PointClaimAfter)
+			return nil
+		}
+		if taken, ok := errors.AsType[*payment.KeyTakenError](err); ok {
+			return f.o.taken(taken.Operation, taken.OwnerAlive, 1)
+		}
+		// The same nonce again: a claim that was made after all is recognised.
+		if !transient(err) || !f.pauseLedger(ctx) {
+			return err
+		}
+	}
+}
+
+// settle records an outcome (T2). An outcome that is not durable is not told to
+// anybody.
+func (f *flight) settle(ctx context.Context, d decision) error {
+	f.outcomeKnown()
+	f.o.cfg.Probe(ctx, payment.PointOutcomeBefore)
+	d.settle.Report = f.report
+	if err := f.commit(ctx, d.settle, d.apply); err != nil {
+		return err
+	}
+	f.o.cfg.Probe(ctx, payment.PointOutcomeAfter)
+	f.o.metrics.outcome(ctx, f.op())
+	return nil
+}
+
+// failOver closes the attempt and opens the next, prepared one (T4).
+func (f *flight) failOver(ctx context.Context, d decision) error {
+	f.o.cfg.Probe(ctx, payment.PointFailoverBefore)
+	t := payment.FailOver{
+		Report: f.report, At: f.o.cfg.Now(), Until: d.next.Deadline.Add(f.o.cfg.OwnerGrace), Attempt: d.next,
+	}
+	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
+		return err
+	}
+	f.o.cfg.Probe(ctx, payment.PointFailoverAfter)
+	f.report, f.sent, f.immediate, f.notBefore = payment.Report{}, 0, false, time.Time{}
+	f.publish()
+	return nil
+}
+
+// park ends the flight without an outcome (T5): nobody owns the operation, and
+// it is due again later.
+func (f *flight) park(ctx context.Context, reason string) error {
+	f.o.cfg.Probe(ctx, payment.PointParkBefore)
+	f.log().WarnContext(ctx, "operation parked", "reason", reason)
+	f.o.metrics.parked.Add(ctx, 1)
+	t := payment.Park{Report: f.report, Reason: reason, Due: f.o.cfg.Now().Add(f.o.cfg.ParkDelay)}
+	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
+		return err
+	}
+	f.o.cfg.Probe(ctx, payment.PointParkAfter)
+	return nil
+}
+
+// commit makes a transition durable, however often the payment moves or the
+// ledger is away in between. It answers nil when the record says what was
+// wanted, or when somebody else has written an outcome: then f.snap holds it.
+func (f *flight) commit(ctx context.Context, t payment.Transition, applied payment.Applied) error {
+	until := f.lastCommit()
+	for {
+		change, err := f.change(t, applied)
+		if err != nil {
+			return err
+		}
+		snap, err := f.o.cfg.Ledger.Advance(ctx, f.snap, change)
+		switch {
+		case err == nil:
+			f.snap = snap
+			return nil
+		case errors.Is(err, ledger.ErrPaymentMoved):
+			f.snap = snap // the operation is still mine: build on the payment as it is now
+		case errors.Is(err, ledger.ErrFenced):
+			f.o.metrics.fenced.Add(ctx, 1)
+			f.log().WarnContext(ctx, "the operation was taken over")
+			mine := f.snap
+			f.snap = snap
+			if !f.stillNews(t, mine.Operation) {
+				return f.afterFence()
+			}
+		case transient(err):
+			f.log().WarnContext(ctx, "the ledger does not take the record", "error", err)
+			if !f.o.cfg.Now().Before(until) || !f.pauseLedger(ctx) {
+				return f.notDurable(t, err)
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// change applies a transition to the record and the payment, and makes the
+// response bytes on entering a state that answers.
+func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.Change, error) {
+	now := f.o.cfg.Now()
+	op, err := f.snap.Operation.Next(t)
+	if err != nil {
+		return ledger.Change{}, err
+	}
+	p, err := f.snap.Payment.After(op, applied, now)
+	if err != nil {
+		return ledger.Change{}, err
+	}
+	if op.Response == nil && op.State.Answers() {
+		if op.Response, err = f.o.cfg.Renderer.Render(p, op); err != nil {
+			return ledger.Change{}, err
+		}
+	}
+	return ledger.Change{Operation: op, Payment: &p}, nil
+}
+
+// stillNews reports whether an outcome is worth recording although somebody
+// else owns the operation by now: a definitive answer about the attempt that is
+// still open settles it, whoever writes it.
+func (f *flight) stillNews(t payment.Transition, mine payment.Operation) bool {
+	settle, outcome := t.(payment.Settle)
+	now := f.snap.Operation
+	return outcome && settle.Report.Evidence != payment.EvidenceNoEffectNotSticky &&
+		!now.State.Final() && now.State != payment.StateFencing && now.Response == nil &&
+		now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account
+}
+
+// afterFence ends a flight that lost its operation: with the outcome that the
+// winner wrote, or by sending the caller to wait for it.
+func (f *flight) afterFence() error {
+	if f.snap.Operation.Response != nil {
+		return nil
+	}
+	return f.o.taken(f.snap.Operation, f.snap.Marker.Present, 1)
+}
+
+// notDurable is what the caller is told when the ledger stayed away.
+func (f *flight) notDurable(t payment.Transition, err error) error {
+	if _, outcome := t.(payment.Settle); !outcome {
+		return refusal(err)
+	}
+	return &payment.Error{
+		Reason: payment.ReasonOutcomePending, RetryAfter: time.Second, Err: err,
+		Message: "the provider has answered but the outcome is not yet durable; retry with the same key",
+	}
+}
+
+// lastCommit is until when a flight insists on recording what it learned.
+func (f *flight) lastCommit() time.Time {
+	op := f.op()
+	if op.OwnerUntil.After(op.Deadline) {
+		return op.OwnerUntil
+	}
+	return op.Deadline
+}
+
+// pauseLedger waits a moment before the ledger is asked again; false once ctx
+// has ended. A drain does not cut it short: an outcome is worth the wait.
+func (f *flight) pauseLedger(ctx context.Context) bool {
+	timer := time.NewTimer(ledgerPause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+const ledgerPause = 200 * time.Millisecond
+
+// transient reports an error after which the same call is repeated.
+func transient(err error) bool {
+	return errors.Is(err, ledger.ErrUnavailable) || errors.Is(err, ledger.ErrAmbiguous) || errors.Is(err, ledger.ErrSessionLost)
+}

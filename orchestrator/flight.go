@@ -1,0 +1,259 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// flight is one process's work on one operation, from the claim or takeover to
+// an outcome or a park. It runs detached from the caller: a caller that leaves
+// does not stop it.
+//
+// All fields but those under mu belong to the working goroutine.
+type flight struct {
+	o    *Orchestrator
+	in   payment.Instruction
+	snap ledger.Snapshot // as last committed; revision 0 before the claim
+
+	nonce string // of this flight's claim or takeover
+
+	report    payment.Report // about the open attempt, beyond what is committed
+	sent      int            // sends of the open attempt by this flight
+	immediate bool           // one of them followed without a wait: the policy allows one
+	notBefore time.Time      // no send earlier: the owner before us may still be waiting for its answer
+	lastSend  trace.SpanContext
+
+	done chan struct{} // closed when the flight has ended
+	err  error         // why it ended; read after done
+
+	mu      sync.Mutex
+	view    ledger.Snapshot // what an interim answer shows; revision 0 until claimed
+	settled bool            // the outcome is known, only not yet durable
+}
+
+// detach runs work in a goroutine of its own, bounded in number, and waits for
+// it as long as the caller can.
+func (o *Orchestrator) detach(ctx context.Context, key payment.OperationKey, work func(context.Context, *flight) error) (payment.Reply, error) {
+	if err := o.flights.enter(key); err != nil {
+		return payment.Reply{}, err
+	}
+	f := &flight{o: o, done: make(chan struct{})}
+	o.metrics.inFlight.Add(ctx, 1)
+	go func() {
+		// Detached: the caller's deadline and cancellation end here.
+		detached := context.WithoutCancel(ctx)
+		defer close(f.done)
+		defer o.flights.leave(key)
+		defer o.metrics.inFlight.Add(detached, -1)
+		f.err = f.work(detached, work)
+	}()
+	return f.wait(ctx)
+}
+
+// work runs the flight to its end. Every exit that is not an outcome is a park:
+// a live marker without a worker would block the key.
+func (f *flight) work(ctx context.Context, work func(context.Context, *flight) error) error {
+	err := f.recovered(ctx, func() error { return work(ctx, f) })
+	if err == nil || !f.owns() {
+		return err
+	}
+	f.log().ErrorContext(ctx, "an operation was left by an error", "error", err)
+	if parked := f.recovered(ctx, func() error { return f.park(ctx, "internal error") }); parked != nil {
+		return errors.Join(err, parked)
+	}
+	return nil // the record says how it stands, which is what the caller is told
+}
+
+// recovered makes an error of a panic. Whatever broke may be broken still, so
+// parking runs under it too.
+func (f *flight) recovered(ctx context.Context, do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.o.metrics.panics.Add(ctx, 1)
+			f.log().ErrorContext(ctx, "panic while working on an operation", "panic", p, "stack", string(debug.Stack()))
+			err = &payment.Error{Reason: payment.ReasonInternal, Message: "internal error", Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	return do()
+}
+
+// owns reports whether this flight, as far as it knows, still owns its operation.
+func (f *flight) owns() bool {
+	op := f.snap.Operation
+	return op.Owner != "" && op.Owner == f.o.cfg.Ledger.Boot() && op.Nonce == f.nonce
+}
+
+// wait returns the operation's answer, or an interim one when the caller's time
+// or the inline budget is used up.
+func (f *flight) wait(ctx context.Context) (payment.Reply, error) {
+	budget := time.NewTimer(f.o.cfg.InlineBudget)
+	defer budget.Stop()
+	select {
+	case <-f.done:
+		return f.outcome(ctx)
+	case <-budget.C:
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return payment.Reply{}, ctx.Err() // nobody listens; the work goes on
+		}
+	}
+	return f.interim()
+}
+
+// outcome answers for a flight that has ended, from the record alone.
+func (f *flight) outcome(ctx context.Context) (payment.Reply, error) {
+	f.o.cfg.Probe(ctx, payment.PointReplyBefore)
+	if f.err != nil {
+		return payment.Reply{}, refusal(f.err)
+	}
+	return f.o.reply(f.snap)
+}
+
+// interim answers for a flight that goes on: with what is committed and what
+// has been learned since, or with an error if no claim stands yet.
+func (f *flight) interim() (payment.Reply, error) {
+	f.mu.Lock()
+	view, settled := f.view, f.settled
+	f.mu.Unlock()
+	switch {
+	case view.Revision.Operation == 0:
+		return payment.Reply{}, refusal(ledger.ErrUnavailable)
+	case settled:
+		return payment.Reply{}, &payment.Error{
+			Reason: payment.ReasonOutcomePending, RetryAfter: time.Second,
+			Message: "the provider has answered but the outcome is not yet durable; retry with the same key",
+		}
+	}
+	return f.o.reply(view)
+}
+
+// publish shows what an interim answer would say now. Nothing of it is stored.
+func (f *flight) publish() {
+	view := f.snap
+	if view.Operation.State == payment.StateIntent {
+		park := payment.Park{Report: f.report, Due: view.Operation.NextCheck}
+		// Shown as parked if a send is in doubt: unknown is what it is. The record
+		// itself stays an intent.
+		if op, err := view.Operation.Next(park); err == nil {
+			if !f.report.Uncertain {
+				op.State = payment.StateIntent
+			}
+			if p, err := view.Payment.After(op, payment.Applied{}, view.Payment.Updated); err == nil {
+				p.Version = view.Payment.Version // shown, not written
+				view.Operation, view.Payment = op, p
+			}
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.view = view
+}
+
+// outcomeKnown marks that from now on only durability is missing.
+func (f *flight) outcomeKnown() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.settled = true
+}
+
+// pause waits until t, or until the process drains. It reports whether t came.
+func (f *flight) pause(t time.Time) bool {
+	wait := t.Sub(f.o.cfg.Now())
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-f.o.flights.draining:
+		return false
+	}
+}
+
+// log is the logger for lines about the flight's operation.
+func (f *flight) log() *slog.Logger {
+	return f.o.log.With("reference_id", string(f.snap.Operation.Reference))
+}
+
+// flights counts what is in flight, bounds it, and knows for which operations.
+type flights struct {
+	slots    chan struct{}
+	draining chan struct{} // closed when the process drains
+
+	mu      sync.Mutex
+	drained bool
+	flying  map[payment.OperationKey]int
+	empty   sync.WaitGroup
+}
+
+func newFlights(limit int) *flights {
+	return &flights{
+		slots: make(chan struct{}, limit), draining: make(chan struct{}), flying: make(map[payment.OperationKey]int),
+	}
+}
+
+// enter admits a flight or refuses it with ReasonOverloaded.
+func (fs *flights) enter(key payment.OperationKey) error {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.drained {
+		return &payment.Error{Reason: payment.ReasonOverloaded, Message: "the server is shutting down", RetryAfter: time.Second}
+	}
+	select {
+	case fs.slots <- struct{}{}:
+	default:
+		return &payment.Error{Reason: payment.ReasonOverloaded, Message: "too many operations in flight", RetryAfter: time.Second}
+	}
+	fs.flying[key]++
+	fs.empty.Add(1)
+	return nil
+}
+
+func (fs *flights) leave(key payment.OperationKey) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if fs.flying[key]--; fs.flying[key] == 0 {
+		delete(fs.flying, key)
+	}
+	<-fs.slots
+	fs.empty.Done()
+}
+
+// count is how many flights of this process are about key.
+func (fs *flights) count(key payment.OperationKey) int {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	return fs.flying[key]
+}
+
+func (fs *flights) drain(ctx context.Context) error {
+	fs.mu.Lock()
+	if !fs.drained {
+		fs.drained = true
+		close(fs.draining)
+	}
+	fs.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		fs.empty.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("operations still in flight: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,122 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Resume takes over an operation that nobody works on and brings it on: query,
+// then the same request under the same key, else parked again. The recorded
+// account is kept; routing is not asked again.
+//
+// Errors: *payment.KeyTakenError if somebody owns it after all; *payment.Error.
+func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (payment.Reply, error) {
+	return o.detach(ctx, op.Key, func(ctx context.Context, f *flight) error {
+		working, err := f.takeOver(ctx, op.Key)
+		if err != nil || !working {
+			return err
+		}
+		o.cfg.Probe(ctx, payment.PointTakeoverAfter)
+		return f.resume(ctx)
+	})
+}
+
+// resume asks the provider first: most of what was left behind has happened.
+func (f *flight) resume(ctx context.Context) error {
+	d, err := f.query(ctx)
+	if err != nil {
+		return err
+	}
+	if d.action == actionSettle {
+		return f.settle(ctx, d)
+	}
+	return f.drive(ctx)
+}
+
+// takeOver makes this flight the owner (T3). It answers false when there is
+// nothing to work on: the operation has its response, or is being fenced.
+func (f *flight) takeOver(ctx context.Context, key payment.OperationKey) (bool, error) {
+	snap, err := f.o.cfg.Ledger.Read(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	f.snap = snap
+	if snap.Operation.Response != nil || snap.Operation.State == payment.StateFencing {
+		return false, nil
+	}
+	if !f.o.orphaned(snap) {
+		return false, &payment.KeyTakenError{Operation: snap.Operation, OwnerAlive: true}
+	}
+	if err := f.unseal(); err != nil {
+		return false, err
+	}
+	next, err := f.ownedAgain()
+	if err != nil {
+		return false, err
+	}
+	taken, err := f.o.cfg.Ledger.Takeover(ctx, snap, ledger.Change{Operation: next})
+	if errors.Is(err, ledger.ErrFenced) {
+		return false, f.o.taken(taken.Operation, taken.Marker.Present, 1)
+	}
+	if err != nil {
+		return false, err
+	}
+	f.o.metrics.takeovers.Add(ctx, 1)
+	f.log().InfoContext(ctx, "operation taken over", "epoch", taken.Operation.Epoch)
+	f.snap, f.nonce = taken, next.Nonce
+	f.publish()
+	return true, nil
+}
+
+// ownedAgain is the operation under this flight. The old owner may still wait
+// for its answer: until its attempt's deadline a resend would only meet a key in
+// use, so this flight's time starts after that.
+func (f *flight) ownedAgain() (payment.Operation, error) {
+	op, now := f.snap.Operation, f.o.cfg.Now()
+	f.notBefore = op.Current().Deadline.Add(f.o.cfg.TakeoverGrace)
+	start := now
+	if f.notBefore.After(now) {
+		start = f.notBefore
+	}
+	attempt := op.Current()
+	f.report = payment.Report{Sends: attempt.Sends, Uncertain: attempt.Uncertain}
+	deadline := start.Add(f.o.cfg.AttemptBudget)
+	return op.Next(payment.TakeOver{Owner: f.o.ownership(deadline), Deadline: deadline})
+}
+
+// orphaned reports whether an operation may be taken over by a flight that
+// asks: nobody holds its marker, or this process does without working on it, or
+// its owner has had its time. So a marker that never goes cannot block a key for
+// ever.
+func (o *Orchestrator) orphaned(s ledger.Snapshot) bool {
+	return !o.alive(s.Operation, s.Marker.Present, 1) || o.cfg.Now().After(s.Operation.OwnerUntil)
+}
+
+// alive reports whether somebody works on the operation: its marker is there,
+// and is not one that this process left behind. asking is how many flights of
+// this process about the key are the asker's own.
+func (o *Orchestrator) alive(op payment.Operation, marker bool, asking int) bool {
+	return marker && (op.Owner != o.cfg.Ledger.Boot() || o.flights.count(op.Key) > asking)
+}
+
+// taken tells the holder of a key what stands under it, and whether to wait.
+func (o *Orchestrator) taken(op payment.Operation, marker bool, asking int) error {
+	return &payment.KeyTakenError{Operation: op, OwnerAlive: o.alive(op, marker, asking)}
+}
+
+// unseal reads back what the caller asked for.
+func (f *flight) unseal() error {
+	plain, err := f.o.cfg.Keys.Open(f.op().Sealed, f.op().Key)
+	if err != nil {
+		return fmt.Errorf("unseal the instruction: %w", err)
+	}
+	if err := json.Unmarshal(plain, &f.in); err != nil {
+		return fmt.Errorf("decode the instruction: %w", err)
+	}
+	return nil
+}

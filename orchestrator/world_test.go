@@ -1,0 +1,296 @@
+package orchestrator_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/acquitpay/acquit/orchestrator"
+	"github.com/acquitpay/acquit/orchestrator/keyring"
+	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
+	"github.com/acquitpay/acquit/orchestrator/mapping"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
+)
+
+// world is the real orchestrator over the memory ledger and scripted
+// providers, in a bubble of fake time.
+type world struct {
+	*testing.T
+	store     *ledgertest.Store
+	keys      *keyring.Ring
+	table     *mapping.Table
+	providers []*provider
+}
+
+// inWorld runs a test in a bubble with the named providers, in routing order.
+func inWorld(t *testing.T, names []payment.AccountName, body func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		keys, err := keyring.Generate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		table, err := mapping.Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{T: t, store: ledgertest.NewStore(t, ledgertest.Config{TTL: 15 * time.Second}), keys: keys, table: table}
+		for _, name := range names {
+			w.providers = append(w.providers, newProvider(name))
+		}
+		body(w)
+	})
+}
+
+// boot starts a process life over the world's store and providers.
+func (w *world) boot(name payment.BootID, change ...func(*orchestrator.Config)) *orchestrator.Orchestrator {
+	w.Helper()
+	cfg := orchestrator.Config{
+		Ledger: w.store.Ledger(name), Table: w.table, Keys: w.keys, Renderer: plainRenderer{}, Logger: slog.New(slog.DiscardHandler),
+	}
+	for _, p := range w.providers {
+		cfg.Accounts = append(cfg.Accounts, orchestrator.ConfiguredAccount{Account: p})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	o, err := orchestrator.New(cfg)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return o
+}
+
+// provider finds a provider by account.
+func (w *world) provider(i int) *provider { return w.providers[i] }
+
+// effects is how many effects exist at all providers together.
+func (w *world) effects() int {
+	n := 0
+	for _, p := range w.providers {
+		n += len(p.effects())
+	}
+	return n
+}
+
+// operation is the call's operation as the ledger has it.
+func (w *world) operation(call payment.Call) payment.Operation {
+	w.Helper()
+	s, err := w.store.Ledger("reader").Read(w.Context(), call.OperationKey())
+	if err != nil {
+		w.Fatalf("read the operation: %v", err)
+	}
+	return s.Operation
+}
+
+// state checks where an operation stands, and how many effects exist.
+func (w *world) state(call payment.Call, state payment.State, effects int) payment.Operation {
+	w.Helper()
+	op := w.operation(call)
+	if op.State != state {
+		w.Errorf("operation is %s (%s), want %s", op.State, op.ParkReason, state)
+	}
+	if got := w.effects(); got != effects {
+		w.Errorf("%d effects, want %d", got, effects)
+	}
+	if op.State.Final() && op.Sealed != nil {
+		w.Error("a final operation keeps its sealed request")
+	}
+	return op
+}
+
+func newCall(key payment.IdempotencyKey) payment.Call {
+	return payment.Call{
+		Tenant: "default", Method: payment.MethodAuthorize, Key: key, Fingerprint: payment.Fingerprint{Version: 1, Sum: "f"},
+		Reference: payment.DeriveReference("default", payment.MethodAuthorize, key),
+	}
+}
+
+// instruction is for 10.00 EUR with a token on every named account.
+func instruction(accounts ...payment.AccountName) payment.Instruction {
+	in := payment.Instruction{
+		Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"}, CaptureMode: payment.CaptureManual,
+		Tokens: map[payment.AccountName]payment.Token{},
+	}
+	for _, a := range accounts {
+		in.Tokens[a] = payment.Token{StoredID: "tok"}
+	}
+	return in
+}
+
+// plainRenderer renders what a test wants to see of an answer.
+type plainRenderer struct{}
+
+type plainAnswer struct {
+	State  payment.State  `json:"state"`
+	Status payment.Status `json:"status"`
+}
+
+func (plainRenderer) Render(p payment.Payment, op payment.Operation) ([]byte, error) {
+	return json.Marshal(plainAnswer{State: op.State, Status: p.Status})
+}
+
+func answerOf(t *testing.T, r payment.Reply) plainAnswer {
+	t.Helper()
+	var a plainAnswer
+	if err := json.Unmarshal(r.Bytes, &a); err != nil {
+		t.Fatalf("answer %q: %v", r.Bytes, err)
+	}
+	return a
+}
+
+// provider is a scripted provider that honours idempotency keys: the n-th send
+// is answered by the n-th line of its script, the last line repeats.
+type provider struct {
+	name   payment.AccountName
+	traits payment.Traits
+
+	mu         sync.Mutex
+	credential string
+	script     []line
+	sent       []payment.Send
+	at         []time.Time
+	applied    map[payment.ProviderKey]payment.ProviderReference
+	lookups    int
+}
+
+// line answers one send. effect is called to make the effect happen, once a key.
+type line func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer
+
+func newProvider(name payment.AccountName) *provider {
+	return &provider{
+		name: name, credential: "cred-1", script: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
+		traits: payment.Traits{
+			Driver: "sandbox", Methods: []payment.Method{payment.MethodAuthorize}, ManualCapture: true,
+			ResendWindow: 20 * time.Hour, KeyMax: 64, KeyScope: payment.KeyScopeCredential,
+		},
+	}
+}
+
+func (p *provider) Name() payment.AccountName { return p.name }
+func (p *provider) Traits() payment.Traits    { return p.traits }
+func (p *provider) Target() payment.Target {
+	return payment.Target{Driver: "sandbox", Environment: payment.EnvironmentSandbox, Host: string(p.name)}
+}
+
+func (p *provider) Credential() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.credential
+}
+
+func (p *provider) Prepare(s payment.Send) (string, error) {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", s))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payment.Answer, error) {
+	if got, err := p.Prepare(s); err != nil || got != hash {
+		return payment.Answer{}, fmt.Errorf("%w: %w", providers.ErrRequestChanged, err)
+	}
+	p.mu.Lock()
+	n := len(p.sent)
+	p.sent, p.at = append(p.sent, s), append(p.at, time.Now())
+	step := p.script[min(n, len(p.script)-1)]
+	p.mu.Unlock()
+	return step(ctx, func() payment.ProviderReference {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.applied[s.Key] == "" {
+			p.applied[s.Key] = payment.ProviderReference(fmt.Sprintf("%s-%d", p.name, len(p.applied)+1))
+		}
+		return p.applied[s.Key]
+	}), nil
+}
+
+func (p *provider) Query(_ context.Context, s payment.Send) (payment.Answer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lookups++
+	if ref := p.applied[s.Key]; ref != "" {
+		return authorized(ref), nil
+	}
+	return answered(404, "not_found"), nil
+}
+
+// effects lists what happened at the provider.
+func (p *provider) effects() map[payment.ProviderKey]payment.ProviderReference {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.applied
+}
+
+func (p *provider) sends() []payment.Send {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sent
+}
+
+func answered(status int, code string) payment.Answer {
+	return payment.Answer{Transport: payment.TransportAnswered, HTTPStatus: status, Code: code}
+}
+
+func authorized(ref payment.ProviderReference) payment.Answer {
+	a := answered(200, "authorized")
+	a.Reference = ref
+	return a
+}
+
+// The lines of a script.
+var (
+	succeed line = func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+		return authorized(effect())
+	}
+	fail500 line = func(context.Context, func() payment.ProviderReference) payment.Answer { return answered(500, "") }
+	refuse  line = func(context.Context, func() payment.ProviderReference) payment.Answer { return answered(429, "") }
+	decline line = func(context.Context, func() payment.ProviderReference) payment.Answer {
+		a := answered(402, "declined")
+		a.Decline = "insufficient_funds"
+		return a
+	}
+	unreachable line = func(context.Context, func() payment.ProviderReference) payment.Answer {
+		return payment.Answer{Transport: payment.TransportNeverSent}
+	}
+	fail500After line = func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+		effect()
+		return answered(500, "")
+	}
+	lost line = func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer {
+		effect()
+		<-ctx.Done()
+		return payment.Answer{Transport: payment.TransportTimeout}
+	}
+	explode line = func(context.Context, func() payment.ProviderReference) payment.Answer { panic("scripted") }
+)
+
+// after is a line that is answered later.
+func after(d time.Duration, l line) line {
+	return func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer {
+		select {
+		case <-time.After(d):
+			return l(ctx, effect)
+		case <-ctx.Done():
+			return payment.Answer{Transport: payment.TransportTimeout}
+		}
+	}
+}
+
+// sameRequest checks that every send of a provider was the same, key and all.
+func sameRequest(t *testing.T, sends []payment.Send) {
+	t.Helper()
+	for _, s := range sends[1:] {
+		if diff := cmp.Diff(sends[0], s); diff != "" {
+			t.Errorf("sends differ:\n%s", diff)
+		}
+	}
+}
