@@ -13,8 +13,8 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// recoverer turns a panic into an INTERNAL error. What the panic said goes to
-// the log, with its stack, and never to the caller.
+// recoverer turns a panic into an INTERNAL error. Its stack goes to the log, and
+// nothing of it to the caller.
 type recoverer struct {
 	logger *slog.Logger
 	meters meters
@@ -28,11 +28,12 @@ func (r recoverer) stream() grpc.StreamServerInterceptor {
 	return recovery.StreamServerInterceptor(recovery.WithRecoveryHandlerContext(r.recovered))
 }
 
-// recovered runs on the stack of the panic, so the stack shows where it was.
+// recovered runs on the stack of the panic, so the stack shows where it was. Of
+// the value only its type is told: it may quote what the caller sent.
 func (r recoverer) recovered(ctx context.Context, p any) error {
 	r.meters.panics.Add(ctx, 1)
 	fields := append(attrs(logging.ExtractFields(ctx)),
-		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		slog.String("panic_type", fmt.Sprintf("%T", p)), slog.String("stack", string(debug.Stack())))
 	r.logger.LogAttrs(ctx, slog.LevelError, "panic in a call", fields...)
-	return &payment.Error{Reason: payment.ReasonInternal, Err: fmt.Errorf("panic: %v", p)}
+	return &payment.Error{Reason: payment.ReasonInternal, Err: fmt.Errorf("panic of type %T", p)}
 }

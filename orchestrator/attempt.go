@@ -21,23 +21,36 @@ func (f *flight) drive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch d.action {
-		case actionSettle:
-			return f.settle(ctx, d)
-		case actionFailOver:
-			if err := f.failOver(ctx, d); err != nil {
-				return err
-			}
-		case actionResend:
-			if !f.pause(f.o.cfg.Now().Add(d.wait)) {
-				return f.park(ctx, "the server is shutting down")
-			}
-		case actionQuery:
-			return f.queryOrPark(ctx, d.reason)
-		case actionPark:
-			return f.park(ctx, d.reason)
+		if ended, err := f.follow(ctx, d); ended || err != nil {
+			return err
 		}
 	}
+}
+
+// follow does what was decided. It reports true when the flight has ended.
+func (f *flight) follow(ctx context.Context, d decision) (bool, error) {
+	switch d.action {
+	case actionSettle:
+		return true, f.settle(ctx, d)
+	case actionFailOver:
+		return false, f.failOver(ctx, d)
+	case actionResend:
+		if f.pause(f.o.cfg.Now().Add(d.wait)) {
+			return false, nil
+		}
+		return true, f.park(ctx, "the server is shutting down")
+	case actionQuery:
+		found, err := f.query(ctx)
+		if err != nil {
+			return true, err
+		}
+		if found.action == actionPark {
+			found.reason = d.reason + "; " + found.reason
+		}
+		return f.follow(ctx, found)
+	case actionPark:
+	}
+	return true, f.park(ctx, d.reason)
 }
 
 // send puts one request on the wire, if every check before it allows that, and
@@ -56,16 +69,15 @@ func (f *flight) send(ctx context.Context) (decision, error) {
 	defer span.End()
 	f.lastSend = span.SpanContext()
 	started := f.o.cfg.Now()
-	answer, err := f.transmit(ctx)
+	answer, verdict, err := f.transmit(ctx)
 	if err != nil {
 		d := f.unsent(err)
 		f.log().WarnContext(ctx, "request not sent", "error", err, "decision", string(d.action))
+		span.SetName("payment.unsent")
 		span.RecordError(err)
 		f.annotate(span, payment.Answer{}, payment.Verdict{}, d)
 		return d, nil
 	}
-	verdict := f.judge(f.op().Method, &answer)
-	f.learn(answer, verdict)
 	d, err := f.decide(answer, verdict)
 	if err != nil {
 		return d, err
@@ -76,33 +88,37 @@ func (f *flight) send(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// transmit sends the recorded step. While it runs the attempt counts as
-// uncertain, so that whatever interrupts it leaves it so.
-func (f *flight) transmit(ctx context.Context) (payment.Answer, error) {
+// transmit sends the recorded step and learns from the answer. Until it has
+// been judged the attempt counts as uncertain, so that whatever interrupts it
+// leaves it so. An error means that nothing was sent.
+func (f *flight) transmit(ctx context.Context) (payment.Answer, payment.Verdict, error) {
 	op := f.op()
 	attempt := op.Current()
 	step, ok := attempt.Step(payment.StepMain)
 	if !ok {
-		return payment.Answer{}, errors.New("the attempt has no recorded step")
+		return payment.Answer{}, payment.Verdict{}, errors.New("the attempt has no recorded step")
 	}
 	deadline := earlier(f.o.cfg.Now().Add(f.o.cfg.SendTimeout), attempt.Deadline)
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(f.o.cfg.Now()))
 	defer cancel()
 
+	if f.tries++; f.tries == 1 {
+		f.o.budget.First(attempt.Account)
+	}
 	before := f.report
 	f.report.Uncertain = true
 	f.report.Sends = max(f.report.Sends, attempt.Sends) + 1
-	if f.sent++; f.sent == 1 {
-		f.o.budget.First(attempt.Account)
-	}
 	send := sendOf(attempt, step, op.Method, op.PaymentID, op.Amount, f.in)
 	answer, err := f.account().Send(ctx, send, step.RequestHash)
-	f.report.Uncertain = before.Uncertain
 	if err != nil { // nothing left the process
-		f.report.Sends = before.Sends
-		f.sent--
+		f.report = before
+		return answer, payment.Verdict{}, err
 	}
-	return answer, err
+	// Judged under the doubt, so that a table that breaks leaves it standing.
+	verdict := f.judge(op.Method, &answer)
+	f.report.Uncertain = before.Uncertain
+	f.learn(answer, verdict)
+	return answer, verdict, nil
 }
 
 // blocked makes the checks that stand before every send. Each of them keeps a
@@ -120,7 +136,7 @@ func (f *flight) blocked(ctx context.Context) (decision, bool) {
 		// The provider may have forgotten the key: the same request could be a second effect.
 		return decision{action: actionQuery, reason: "the resend window is closed"}, true
 	case account.Target() != attempt.Target:
-		return decision{action: actionQuery, reason: "the account's target has changed since the intent"}, true
+		return decision{action: actionPark, reason: movedReason}, true
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:
 		// Under another credential the key may be new to the provider.
 		return decision{action: actionQuery, reason: "the credential was replaced since the intent"}, true
@@ -143,6 +159,8 @@ func (f *flight) blocked(ctx context.Context) (decision, bool) {
 	return decision{}, false
 }
 
+const movedReason = "the account's target has changed since the intent"
+
 // unsent decides what follows when the guard refused to send.
 func (f *flight) unsent(err error) decision {
 	if errors.Is(err, providers.ErrRequestChanged) {
@@ -150,11 +168,10 @@ func (f *flight) unsent(err error) decision {
 		return decision{action: actionQuery, reason: "the request's bytes differ from the recorded ones"}
 	}
 	wait, again := f.o.cfg.Policy.Next(retry.Question{
-		Sends: f.sent + 1, Verdict: payment.Verdict{Resend: payment.ResendBackoff}, Transport: payment.TransportNeverSent,
+		Sends: f.tries, Verdict: payment.Verdict{Resend: payment.ResendBackoff}, Transport: payment.TransportNeverSent,
 		Now: f.o.cfg.Now(), Until: f.lastSendAt(f.op().Current()), Random: f.o.cfg.Random(),
 	})
 	if again {
-		f.sent++ // counts towards the policy's bound, though nothing was on the wire
 		return decision{action: actionResend, wait: wait, reason: "the request could not be signed"}
 	}
 	return decision{action: actionPark, reason: "the request could not be signed"}
@@ -169,9 +186,12 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 	if !configured || !account.Traits().Query {
 		return decision{action: actionPark, reason: "the provider offers no look-up"}, nil
 	}
+	if account.Target() != attempt.Target {
+		// Elsewhere an object of the same name could be somebody else's.
+		return decision{action: actionPark, reason: movedReason}, nil
+	}
 	ctx, span := f.o.tracer.Start(ctx, "payment.query", f.spanOptions()...)
 	defer span.End()
-	f.lastSend = span.SpanContext()
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.SendTimeout)
 	defer cancel()
 	step, _ := attempt.Step(payment.StepMain)
@@ -193,19 +213,8 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
 	}
 	f.annotate(span, answer, verdict, d)
+	f.alert(ctx, answer, verdict, d)
 	return d, nil
-}
-
-// queryOrPark asks once and settles, or leaves the operation for later.
-func (f *flight) queryOrPark(ctx context.Context, reason string) error {
-	d, err := f.query(ctx)
-	if err != nil {
-		return err
-	}
-	if d.action == actionSettle {
-		return f.settle(ctx, d)
-	}
-	return f.park(ctx, reason+"; "+d.reason)
 }
 
 // judge asks the table, and does not believe an effect in other money than was

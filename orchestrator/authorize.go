@@ -1,11 +1,12 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -24,46 +25,42 @@ import (
 // key resolves; *payment.Error; ctx's error if the caller left.
 func (o *Orchestrator) Authorize(ctx context.Context, call payment.Call, in payment.Instruction) (payment.Reply, error) {
 	in.IdempotencyKey = call.Key
-	claim, err := o.planAuthorize(call, in)
+	claim, in, err := o.planAuthorize(call, in)
 	if err != nil {
 		return payment.Reply{}, o.refuse(ctx, call, err)
 	}
 	return o.detach(ctx, call.OperationKey(), func(ctx context.Context, f *flight) error {
-		if err := f.claim(ctx, claim, in); err != nil { // the point of no return: from here the record says what we intend
+		if err := f.claim(ctx, claim, in); err != nil {
 			return err
 		}
-		return f.drive(ctx)
+		return f.launch(ctx, f.drive) // the point of no return: the record says what we intend
 	})
 }
 
 // planAuthorize decides everything that must be decided before the claim:
-// which account, under which provider key, with which bytes.
-func (o *Orchestrator) planAuthorize(call payment.Call, in payment.Instruction) (payment.Claim, error) {
-	now := o.cfg.Now()
-	deadline := now.Add(o.cfg.OperationDeadline)
-	key := call.OperationKey()
+// which account, under which provider key, with which bytes. It returns the
+// instruction as whoever takes over will read it, which is what is built from.
+func (o *Orchestrator) planAuthorize(call payment.Call, in payment.Instruction) (payment.Claim, payment.Instruction, error) {
+	now, key := o.cfg.Now(), call.OperationKey()
+	sealed, in, err := o.seal(in, key)
+	if err != nil {
+		return payment.Claim{}, in, err
+	}
 	id, err := newPaymentID(now)
 	if err != nil {
-		return payment.Claim{}, err
+		return payment.Claim{}, in, err
 	}
+	deadline := now.Add(o.cfg.OperationDeadline)
 	attempt, err := o.nextAttempt(nextAttempt{
 		call: call, in: in, payment: id, amount: in.Amount, now: now, deadline: deadline,
 	})
 	if err != nil {
-		return payment.Claim{}, err
-	}
-	plain, err := json.Marshal(in)
-	if err != nil {
-		return payment.Claim{}, fmt.Errorf("encode the instruction: %w", err)
-	}
-	sealed, err := o.cfg.Keys.Seal(plain, key)
-	if err != nil {
-		return payment.Claim{}, fmt.Errorf("seal the instruction: %w", err)
+		return payment.Claim{}, in, err
 	}
 	return payment.Claim{
 		Call: call, PaymentID: id, Amount: in.Amount, Sealed: sealed, Owner: o.ownership(attempt.Deadline),
 		At: now, Deadline: deadline, ResolveBy: now.Add(o.cfg.ResolveBy), Attempt: attempt,
-	}, nil
+	}, in, nil
 }
 
 // nextAttempt is the question that planning one attempt answers.
@@ -77,30 +74,45 @@ type nextAttempt struct {
 	deadline time.Time // the operation's
 }
 
-// nextAttempt routes and prepares an attempt that nothing is sent for yet.
-// Errors: *payment.Error with ReasonNoRoute.
+// nextAttempt routes and prepares an attempt that nothing is sent for yet. An
+// account whose driver cannot express the request is passed over.
+//
+// Errors: *payment.Error with ReasonNoRoute, or with ReasonUnsupportedByProvider
+// if an account would have fitted but for its driver.
 func (o *Orchestrator) nextAttempt(q nextAttempt) (payment.Attempt, error) {
-	choice, err := route.Choose(o.candidates(), route.Question{
-		Tenant: q.call.Tenant, Method: q.call.Method, Instruction: q.in, Exclude: q.tried,
-	})
-	if err != nil {
-		return payment.Attempt{}, err
+	var unable error
+	for tried := slices.Clone(q.tried); ; {
+		choice, err := route.Choose(o.candidates(), route.Question{
+			Tenant: q.call.Tenant, Method: q.call.Method, Instruction: q.in, Exclude: tried,
+		})
+		if err != nil {
+			return payment.Attempt{}, cmp.Or(unable, err)
+		}
+		attempt, err := o.prepare(o.accounts[choice.Account], q)
+		if err == nil {
+			return attempt, nil
+		}
+		tried = append(tried, choice.Account)
+		unable = &payment.Error{
+			Reason: payment.ReasonUnsupportedByProvider, Err: err,
+			Message: fmt.Sprintf("account %s cannot express this request", choice.Account),
+		}
 	}
-	account := o.accounts[choice.Account]
-	providerKey, version := o.cfg.Keys.ProviderKey(q.call.Tenant, q.call.Method, q.call.Key, choice.Account, payment.StepMain)
+}
+
+// prepare makes an attempt on an account: its key, and the hash of its bytes.
+func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt, error) {
+	providerKey, version := o.cfg.Keys.ProviderKey(q.call.Tenant, q.call.Method, q.call.Key, account.Name(), payment.StepMain)
 	attempt := payment.Attempt{
-		Account: choice.Account, Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
+		Account: account.Name(), Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
 		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
 		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
 	}
-	hash, err := account.Prepare(sendOf(attempt, payment.Step{Name: payment.StepMain, Key: providerKey}, q.call.Method, q.payment, q.amount, q.in))
-	if err != nil {
-		return payment.Attempt{}, &payment.Error{
-			Reason: payment.ReasonUnsupportedByProvider, Message: "the provider's driver cannot express this request", Err: err,
-		}
-	}
-	attempt.Steps = []payment.Step{{Name: payment.StepMain, Key: providerKey, KeyVersion: version, RequestHash: hash}}
-	return attempt, nil
+	step := payment.Step{Name: payment.StepMain, Key: providerKey, KeyVersion: version}
+	hash, err := account.Prepare(sendOf(attempt, step, q.call.Method, q.payment, q.amount, q.in))
+	step.RequestHash = hash
+	attempt.Steps = []payment.Step{step}
+	return attempt, err
 }
 
 // sendOf is what the driver gets: a function of the intent and the sealed

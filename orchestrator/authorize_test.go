@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -237,12 +238,13 @@ func TestDrain(t *testing.T) {
 		w.provider(1).script = []line{refuse}
 		o := w.boot("one")
 		slow, waiting := newCall("slow"), newCall("waiting")
+		var callers sync.WaitGroup
 		for call, account := range map[payment.Call]payment.AccountName{slow: "a", waiting: "b"} {
-			go func() {
+			callers.Go(func() {
 				if _, err := o.Authorize(w.Context(), call, instruction(account)); err != nil {
 					t.Error(err)
 				}
-			}()
+			})
 		}
 		time.Sleep(2 * time.Second)
 		started := time.Now()
@@ -252,6 +254,7 @@ func TestDrain(t *testing.T) {
 		if took := time.Since(started); took > 4*time.Second {
 			t.Errorf("drained after %s", took)
 		}
+		callers.Wait()
 		w.state(slow, payment.StateSucceeded, 1)
 		w.state(waiting, payment.StateUnknown, 1)
 		_, err := o.Authorize(w.Context(), newCall("late"), instruction("a"))

@@ -26,7 +26,6 @@ func (f *flight) claim(ctx context.Context, t payment.Claim, in payment.Instruct
 		snap, err := f.o.cfg.Ledger.Claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p})
 		if err == nil {
 			f.snap, f.nonce = snap, op.Nonce
-			f.publish()
 			f.o.cfg.Probe(ctx, payment.PointClaimAfter)
 			return nil
 		}
@@ -64,7 +63,7 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 		return err
 	}
 	f.o.cfg.Probe(ctx, payment.PointFailoverAfter)
-	f.report, f.sent, f.immediate, f.notBefore = payment.Report{}, 0, false, time.Time{}
+	f.report, f.tries, f.immediate, f.notBefore = payment.Report{}, 0, false, time.Time{}
 	f.publish()
 	return nil
 }
@@ -75,7 +74,8 @@ func (f *flight) park(ctx context.Context, reason string) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
 	f.log().WarnContext(ctx, "operation parked", "reason", reason)
 	f.o.metrics.parked.Add(ctx, 1)
-	t := payment.Park{Report: f.report, Reason: reason, Due: f.o.cfg.Now().Add(f.o.cfg.ParkDelay)}
+	now := f.o.cfg.Now()
+	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay)}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
@@ -83,12 +83,21 @@ func (f *flight) park(ctx context.Context, reason string) error {
 	return nil
 }
 
+// errOvertaken says that somebody else has written the operation's outcome, which
+// f.snap then holds: the flight has ended, and the caller gets that answer.
+var errOvertaken = errors.New("somebody else recorded the outcome")
+
+// patience is how often a commit follows a moving payment without a pause.
+const patience = 16
+
 // commit makes a transition durable, however often the payment moves or the
-// ledger is away in between. It answers nil when the record says what was
-// wanted, or when somebody else has written an outcome: then f.snap holds it.
+// ledger is away in between. What was learned is never dropped for that.
+//
+// Errors: errOvertaken; *payment.KeyTakenError if somebody else owns the
+// operation now; *payment.Error if the ledger stayed away.
 func (f *flight) commit(ctx context.Context, t payment.Transition, applied payment.Applied) error {
 	until := f.lastCommit()
-	for {
+	for moved := 0; ; {
 		change, err := f.change(t, applied)
 		if err != nil {
 			return err
@@ -100,12 +109,16 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 			return nil
 		case errors.Is(err, ledger.ErrPaymentMoved):
 			f.snap = snap // the operation is still mine: build on the payment as it is now
+			if moved++; moved > patience {
+				f.pauseLedger(ctx)
+			}
 		case errors.Is(err, ledger.ErrFenced):
 			f.o.metrics.fenced.Add(ctx, 1)
 			f.log().WarnContext(ctx, "the operation was taken over")
 			mine := f.snap
 			f.snap = snap
 			if !f.stillNews(t, mine.Operation) {
+				f.witness(ctx, t, mine.Operation)
 				return f.afterFence()
 			}
 		case transient(err):
@@ -123,6 +136,10 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 // response bytes on entering a state that answers.
 func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.Change, error) {
 	now := f.o.cfg.Now()
+	if over, ok := t.(payment.FailOver); ok {
+		over.At = now // however late it gets through: past the deadline there is no other account
+		t = over
+	}
 	op, err := f.snap.Operation.Next(t)
 	if err != nil {
 		return ledger.Change{}, err
@@ -150,11 +167,25 @@ func (f *flight) stillNews(t payment.Transition, mine payment.Operation) bool {
 		now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account
 }
 
+// witness raises an alarm when this flight holds an effect that the record, as
+// others have written it by now, does not know of: there may be two.
+func (f *flight) witness(ctx context.Context, t payment.Transition, mine payment.Operation) {
+	settle, outcome := t.(payment.Settle)
+	now := f.snap.Operation
+	if !outcome || settle.Report.Evidence != payment.EvidenceEffect ||
+		(now.State == payment.StateSucceeded && now.Current().Account == mine.Current().Account) {
+		return
+	}
+	f.o.metrics.contradictions.Add(ctx, 1)
+	f.log().ErrorContext(ctx, "an effect exists that the record does not know of", "account", string(mine.Current().Account),
+		"provider_reference", string(settle.Report.ProviderReference), "recorded_state", string(now.State))
+}
+
 // afterFence ends a flight that lost its operation: with the outcome that the
 // winner wrote, or by sending the caller to wait for it.
 func (f *flight) afterFence() error {
 	if f.snap.Operation.Response != nil {
-		return nil
+		return errOvertaken
 	}
 	return f.o.taken(f.snap.Operation, f.snap.Marker.Present, 1)
 }

@@ -62,7 +62,7 @@ func (f *flight) decide(a payment.Answer, v payment.Verdict) (decision, error) {
 func (f *flight) again(a payment.Answer, v payment.Verdict) (decision, bool) {
 	attempt := f.op().Current()
 	wait, again := f.o.cfg.Policy.Next(retry.Question{
-		Sends: f.sent, Verdict: v, Transport: a.Transport, ImmediateUsed: f.immediate, LowerBound: a.RetryAfter,
+		Sends: f.tries, Verdict: v, Transport: a.Transport, ImmediateUsed: f.immediate, LowerBound: a.RetryAfter,
 		Now: f.o.cfg.Now(), Until: f.lastSendAt(attempt), Random: f.o.cfg.Random(),
 	})
 	if !again || !f.o.budget.Allow(attempt.Account) {
@@ -91,7 +91,8 @@ func (f *flight) negative(a payment.Answer, v payment.Verdict) (decision, error)
 		if err == nil {
 			return decision{action: actionFailOver, next: next}, nil
 		}
-		if refused, ok := errors.AsType[*payment.Error](err); !ok || refused.Reason != payment.ReasonNoRoute {
+		if refused, ok := errors.AsType[*payment.Error](err); !ok ||
+			(refused.Reason != payment.ReasonNoRoute && refused.Reason != payment.ReasonUnsupportedByProvider) {
 			return decision{}, err
 		}
 	}

@@ -28,7 +28,7 @@ type flight struct {
 	nonce string // of this flight's claim or takeover
 
 	report    payment.Report // about the open attempt, beyond what is committed
-	sent      int            // sends of the open attempt by this flight
+	tries     int            // of sending the open attempt, by this flight
 	immediate bool           // one of them followed without a wait: the policy allows one
 	notBefore time.Time      // no send earlier: the owner before us may still be waiting for its answer
 	lastSend  trace.SpanContext
@@ -36,9 +36,10 @@ type flight struct {
 	done chan struct{} // closed when the flight has ended
 	err  error         // why it ended; read after done
 
-	mu      sync.Mutex
-	view    ledger.Snapshot // what an interim answer shows; revision 0 until claimed
-	settled bool            // the outcome is known, only not yet durable
+	mu        sync.Mutex
+	view      ledger.Snapshot // what an interim answer shows; revision 0 until the ledger has taken the claim or takeover
+	settled   bool            // the outcome is known, only not yet durable
+	abandoned bool            // the caller was told that the ledger did not answer
 }
 
 // detach runs work in a goroutine of its own, bounded in number, and waits for
@@ -74,14 +75,25 @@ func (f *flight) work(ctx context.Context, work func(context.Context, *flight) e
 	return nil // the record says how it stands, which is what the caller is told
 }
 
+// launch goes on with an operation that is claimed or taken over, unless its
+// caller was told meanwhile that the ledger did not answer and nothing was sent:
+// then it is left for the caller's retry.
+func (f *flight) launch(ctx context.Context, on func(context.Context) error) error {
+	if !f.launched() {
+		return f.park(ctx, "the ledger answered too late for the caller")
+	}
+	return on(ctx)
+}
+
 // recovered makes an error of a panic. Whatever broke may be broken still, so
 // parking runs under it too.
 func (f *flight) recovered(ctx context.Context, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.o.metrics.panics.Add(ctx, 1)
-			f.log().ErrorContext(ctx, "panic while working on an operation", "panic", p, "stack", string(debug.Stack()))
-			err = &payment.Error{Reason: payment.ReasonInternal, Message: "internal error", Err: fmt.Errorf("panic: %v", p)}
+			// Of the value only its type: it may quote what the caller sent.
+			f.log().ErrorContext(ctx, "panic while working on an operation", "panic_type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = &payment.Error{Reason: payment.ReasonInternal, Message: "internal error", Err: fmt.Errorf("panic of type %T", p)}
 		}
 	}()
 	return do()
@@ -107,23 +119,30 @@ func (f *flight) wait(ctx context.Context) (payment.Reply, error) {
 			return payment.Reply{}, ctx.Err() // nobody listens; the work goes on
 		}
 	}
-	return f.interim()
+	select {
+	case <-f.done: // both at once: what is durable comes first
+		return f.outcome(ctx)
+	default:
+		return f.interim()
+	}
 }
 
 // outcome answers for a flight that has ended, from the record alone.
 func (f *flight) outcome(ctx context.Context) (payment.Reply, error) {
 	f.o.cfg.Probe(ctx, payment.PointReplyBefore)
-	if f.err != nil {
+	if f.err != nil && !errors.Is(f.err, errOvertaken) {
 		return payment.Reply{}, refusal(f.err)
 	}
 	return f.o.reply(f.snap)
 }
 
 // interim answers for a flight that goes on: with what is committed and what
-// has been learned since, or with an error if no claim stands yet.
+// has been learned since. If the ledger has not answered yet, the caller is told
+// so, that nothing was sent, and the flight sends nothing from then on.
 func (f *flight) interim() (payment.Reply, error) {
 	f.mu.Lock()
 	view, settled := f.view, f.settled
+	f.abandoned = view.Revision.Operation == 0
 	f.mu.Unlock()
 	switch {
 	case view.Revision.Operation == 0:
@@ -137,26 +156,26 @@ func (f *flight) interim() (payment.Reply, error) {
 	return f.o.reply(view)
 }
 
-// publish shows what an interim answer would say now. Nothing of it is stored.
+// publish makes what is known what an interim answer shows.
 func (f *flight) publish() {
 	view := f.snap
-	if view.Operation.State == payment.StateIntent {
-		park := payment.Park{Report: f.report, Due: view.Operation.NextCheck}
-		// Shown as parked if a send is in doubt: unknown is what it is. The record
-		// itself stays an intent.
-		if op, err := view.Operation.Next(park); err == nil {
-			if !f.report.Uncertain {
-				op.State = payment.StateIntent
-			}
-			if p, err := view.Payment.After(op, payment.Applied{}, view.Payment.Updated); err == nil {
-				p.Version = view.Payment.Version // shown, not written
-				view.Operation, view.Payment = op, p
-			}
-		}
+	view.Operation = view.Operation.Seen(f.report)
+	if p, err := view.Payment.After(view.Operation, payment.Applied{}, view.Payment.Updated); err == nil {
+		p.Version = view.Payment.Version // shown, not written
+		view.Payment = p
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.view = view
+}
+
+// launched shows the committed claim or takeover. It reports false if the caller
+// was told before that the ledger did not answer: then nothing may be sent.
+func (f *flight) launched() bool {
+	f.publish()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.abandoned
 }
 
 // outcomeKnown marks that from now on only durability is missing.

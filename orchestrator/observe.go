@@ -17,16 +17,18 @@ import (
 // metrics are the counters of the flow. Names follow OpenTelemetry's
 // conventions; units are UCUM.
 type metrics struct {
-	inFlight    metric.Int64UpDownCounter
-	sends       metric.Int64Counter
-	duration    metric.Float64Histogram
-	resends     metric.Int64Counter
-	outcomes    metric.Int64Counter
-	parked      metric.Int64Counter
-	takeovers   metric.Int64Counter
-	fenced      metric.Int64Counter
-	panics      metric.Int64Counter
-	escalations metric.Int64Counter
+	inFlight  metric.Int64UpDownCounter
+	sends     metric.Int64Counter
+	duration  metric.Float64Histogram
+	resends   metric.Int64Counter
+	outcomes  metric.Int64Counter
+	parked    metric.Int64Counter
+	takeovers metric.Int64Counter
+	fenced    metric.Int64Counter
+	panics    metric.Int64Counter
+	alerts    metric.Int64Counter
+
+	contradictions metric.Int64Counter
 }
 
 func newMetrics(m metric.Meter) (*metrics, error) {
@@ -45,14 +47,16 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 	errs = append(errs, err)
 	out := &metrics{
 		inFlight: inFlight, duration: duration,
-		sends:       counter("acquit.attempt.sends", "{send}", "Requests sent to providers, by what their answers proved."),
-		resends:     counter("acquit.attempt.resends", "{send}", "Sends that were decided to be repeated."),
-		outcomes:    counter("acquit.operation.outcomes", "{operation}", "Operations that got an answer, by state."),
-		parked:      counter("acquit.operation.parked", "{operation}", "Flights that ended without an outcome."),
-		takeovers:   counter("acquit.operation.takeovers", "{operation}", "Operations taken over from an owner that was gone."),
-		fenced:      counter("acquit.operation.fenced", "{operation}", "Commits refused because somebody else wrote the operation."),
-		panics:      counter("acquit.operation.panics", "{panic}", "Panics while working on operations."),
-		escalations: counter("acquit.attempt.alerts", "{alert}", "Answers that somebody should look at."),
+		sends:     counter("acquit.attempt.sends", "{send}", "Requests sent to providers, by what their answers proved."),
+		resends:   counter("acquit.attempt.resends", "{send}", "Sends that were decided to be repeated."),
+		outcomes:  counter("acquit.operation.outcomes", "{operation}", "Operations that got an answer, by state."),
+		parked:    counter("acquit.operation.parked", "{operation}", "Flights that ended without an outcome."),
+		takeovers: counter("acquit.operation.takeovers", "{operation}", "Operations taken over from an owner that was gone."),
+		fenced:    counter("acquit.operation.fenced", "{operation}", "Commits refused because somebody else wrote the operation."),
+		panics:    counter("acquit.operation.panics", "{panic}", "Panics while working on operations."),
+		alerts:    counter("acquit.attempt.alerts", "{alert}", "Answers that somebody should look at."),
+
+		contradictions: counter("acquit.operation.contradictions", "{operation}", "Effects seen that the record does not know of."),
 	}
 	return out, errors.Join(errs...)
 }
@@ -74,8 +78,16 @@ func (f *flight) count(ctx context.Context, a payment.Answer, v payment.Verdict,
 	if d.action == actionResend {
 		f.o.metrics.resends.Add(ctx, 1, set)
 	}
+	f.alert(ctx, a, v, d)
+}
+
+// alert calls for attention where the table asks for it, or where an operation
+// is still being retried at an age at which somebody should know.
+func (f *flight) alert(ctx context.Context, a payment.Answer, v payment.Verdict, d decision) {
+	op := f.op()
 	if late := f.o.cfg.Now().Sub(op.Created) > f.o.cfg.Policy.EscalateAfter; v.Alert || (late && d.action == actionResend) {
-		f.o.metrics.escalations.Add(ctx, 1, set)
+		f.o.metrics.alerts.Add(ctx, 1, metric.WithAttributes(
+			attribute.String("payment.account", string(op.Current().Account)), attribute.String("payment.mapping_row", v.Row)))
 		f.log().ErrorContext(ctx, "an answer needs attention", "account", string(op.Current().Account),
 			"mapping_row", v.Row, "http_status", a.HTTPStatus, "provider_code", a.Code,
 			"request_id", a.RequestID, "decision", string(d.action))

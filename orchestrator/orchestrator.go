@@ -144,9 +144,15 @@ func New(cfg Config) (*Orchestrator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
+	limits := retry.DefaultLimits()
+	limits.Now = cfg.Now
+	budget, err := limits.Budget()
+	if err != nil {
+		return nil, fmt.Errorf("orchestrator: %w", err)
+	}
 	o := &Orchestrator{
 		cfg: cfg, accounts: make(map[payment.AccountName]Account), flights: newFlights(cfg.MaxInFlight),
-		budget: retry.NewBudget(), metrics: m, log: cfg.Logger,
+		budget: budget, metrics: m, log: cfg.Logger,
 		tracer: cfg.Tracer.Tracer("github.com/acquitpay/acquit/orchestrator"),
 	}
 	for _, a := range cfg.Accounts {
@@ -187,6 +193,10 @@ func (c *Config) setDefaults() {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	// Wall time only: a monotonic reading stands still while a machine is
+	// suspended, and a resend window must not.
+	clock := c.Now
+	c.Now = func() time.Time { return clock().Round(0) }
 	if c.Random == nil {
 		c.Random = rand.Float64
 	}
@@ -253,8 +263,7 @@ func (o *Orchestrator) reply(s ledger.Snapshot) (payment.Reply, error) {
 	return payment.Reply{Bytes: raw}, nil
 }
 
-// refusal turns a ledger error that ends a call into what the caller is told.
-// Nothing was sent to a provider for any of them.
+// refusal turns an error that ends a call into what the caller is told.
 func refusal(err error) error {
 	if _, known := errors.AsType[*payment.Error](err); known {
 		return err
@@ -271,7 +280,7 @@ func refusal(err error) error {
 		return &payment.Error{Reason: payment.ReasonPaymentContended, Message: "the payment is being changed by others", RetryAfter: time.Second, Err: err}
 	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrAmbiguous), errors.Is(err, ledger.ErrSessionLost),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &payment.Error{Reason: payment.ReasonLedgerUnavailable, Message: "the ledger does not answer; nothing new was sent", RetryAfter: time.Second, Err: err}
+		return &payment.Error{Reason: payment.ReasonLedgerUnavailable, Message: "the ledger does not answer; nothing new was sent; retry with the same key", RetryAfter: time.Second, Err: err}
 	}
 	return &payment.Error{Reason: payment.ReasonInternal, Message: "internal error", Err: err}
 }

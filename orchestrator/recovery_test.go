@@ -120,7 +120,7 @@ func TestPanicParks(t *testing.T) {
 			if !op.Current().Uncertain || op.Owner != "" {
 				t.Errorf("a send that blew up left uncertain=%t, owner %q", op.Current().Uncertain, op.Owner)
 			}
-			w.provider(0).script = []line{succeed}
+			w.provider(0).answer(succeed)
 			w.retry(o, call, instruction("a"), 60)
 			w.state(call, payment.StateSucceeded, 1)
 		})
@@ -184,7 +184,7 @@ func TestNoSendWithoutEveryCheck(t *testing.T) {
 				time.Sleep(5 * time.Minute)
 				w.state(call, payment.StateUnknown, 0)
 				before := len(w.provider(0).sends())
-				w.provider(0).script = []line{succeed}
+				w.provider(0).answer(succeed)
 				two := w.boot("two", func(c *orchestrator.Config) {
 					if change != nil {
 						change(w, c)

@@ -22,7 +22,7 @@ func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (paymen
 			return err
 		}
 		o.cfg.Probe(ctx, payment.PointTakeoverAfter)
-		return f.resume(ctx)
+		return f.launch(ctx, f.resume)
 	})
 }
 
@@ -32,8 +32,10 @@ func (f *flight) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.action == actionSettle {
-		return f.settle(ctx, d)
+	if d.action != actionPark { // which only says that the look-up did not tell
+		if ended, err := f.follow(ctx, d); ended || err != nil {
+			return err
+		}
 	}
 	return f.drive(ctx)
 }
@@ -59,18 +61,31 @@ func (f *flight) takeOver(ctx context.Context, key payment.OperationKey) (bool, 
 	if err != nil {
 		return false, err
 	}
-	taken, err := f.o.cfg.Ledger.Takeover(ctx, snap, ledger.Change{Operation: next})
-	if errors.Is(err, ledger.ErrFenced) {
-		return false, f.o.taken(taken.Operation, taken.Marker.Present, 1)
-	}
-	if err != nil {
+	if err := f.become(ctx, next); err != nil {
 		return false, err
 	}
 	f.o.metrics.takeovers.Add(ctx, 1)
-	f.log().InfoContext(ctx, "operation taken over", "epoch", taken.Operation.Epoch)
-	f.snap, f.nonce = taken, next.Nonce
-	f.publish()
+	f.log().InfoContext(ctx, "operation taken over", "epoch", next.Epoch)
 	return true, nil
+}
+
+// become writes the takeover, repeating it while the ledger's answers are lost:
+// one that was made after all would block the key for others.
+func (f *flight) become(ctx context.Context, next payment.Operation) error {
+	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
+	defer cancel()
+	for {
+		taken, err := f.o.cfg.Ledger.Takeover(ctx, f.snap, ledger.Change{Operation: next})
+		switch {
+		case err == nil:
+			f.snap, f.nonce = taken, next.Nonce
+			return nil
+		case errors.Is(err, ledger.ErrFenced):
+			return f.o.taken(taken.Operation, taken.Marker.Present, 1)
+		case !transient(err) || !f.pauseLedger(ctx):
+			return err
+		}
+	}
 }
 
 // ownedAgain is the operation under this flight. The old owner may still wait
@@ -107,6 +122,24 @@ func (o *Orchestrator) alive(op payment.Operation, marker bool, asking int) bool
 // taken tells the holder of a key what stands under it, and whether to wait.
 func (o *Orchestrator) taken(op payment.Operation, marker bool, asking int) error {
 	return &payment.KeyTakenError{Operation: op, OwnerAlive: o.alive(op, marker, asking)}
+}
+
+// seal encrypts an instruction for the record, and returns it as unseal will
+// read it: what is built now and what is built after a takeover are the same.
+func (o *Orchestrator) seal(in payment.Instruction, key payment.OperationKey) ([]byte, payment.Instruction, error) {
+	plain, err := json.Marshal(in)
+	if err != nil {
+		return nil, in, fmt.Errorf("encode the instruction: %w", err)
+	}
+	var read payment.Instruction
+	if err := json.Unmarshal(plain, &read); err != nil {
+		return nil, in, fmt.Errorf("decode the instruction: %w", err)
+	}
+	sealed, err := o.cfg.Keys.Seal(plain, key)
+	if err != nil {
+		return nil, in, fmt.Errorf("seal the instruction: %w", err)
+	}
+	return sealed, read, nil
 }
 
 // unseal reads back what the caller asked for.

@@ -1,12 +1,14 @@
 package orchestrator_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -159,6 +161,7 @@ type provider struct {
 	credential string
 	script     []line
 	sent       []payment.Send
+	answered   int // of sent, before the script was replaced
 	at         []time.Time
 	applied    map[payment.ProviderKey]payment.ProviderReference
 	lookups    int
@@ -201,7 +204,7 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 	p.mu.Lock()
 	n := len(p.sent)
 	p.sent, p.at = append(p.sent, s), append(p.at, time.Now())
-	step := p.script[min(n, len(p.script)-1)]
+	step := p.script[min(n-p.answered, len(p.script)-1)]
 	p.mu.Unlock()
 	return step(ctx, func() payment.ProviderReference {
 		p.mu.Lock()
@@ -221,6 +224,14 @@ func (p *provider) Query(_ context.Context, s payment.Send) (payment.Answer, err
 		return authorized(ref), nil
 	}
 	return answered(404, "not_found"), nil
+}
+
+// answer replaces the script of a provider that has been asked already.
+func (p *provider) answer(lines ...line) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.script, p.sent = lines, slices.Clip(p.sent)
+	p.answered = len(p.sent)
 }
 
 // effects lists what happened at the provider.
@@ -293,4 +304,28 @@ func sameRequest(t *testing.T, sends []payment.Send) {
 			t.Errorf("sends differ:\n%s", diff)
 		}
 	}
+}
+
+// logBuffer is what a boot has logged; flights write it while a test reads.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+// count is how often a text was logged.
+func (b *logBuffer) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Count(b.buf.Bytes(), []byte(text))
+}
+
+// to makes a boot log into the buffer.
+func (b *logBuffer) to(c *orchestrator.Config) {
+	c.Logger = slog.New(slog.NewTextHandler(b, nil))
 }

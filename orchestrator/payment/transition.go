@@ -193,16 +193,18 @@ func (t Settle) legalFrom(op *Operation) error {
 }
 
 // Park ends a flight without an outcome: nobody owns the operation until its
-// next check. An intent becomes unknown; other states stay.
+// next check. An intent becomes unknown; other states stay. The owner has no
+// send in the air when it parks, so its attempt's time ends with it.
 type Park struct {
 	Report Report
 	Reason string
+	At     time.Time
 	Due    time.Time
 }
 
 func (t Park) apply(op *Operation) error {
-	if t.Due.IsZero() {
-		return errors.New("nothing would look at it again")
+	if t.Due.IsZero() || t.At.IsZero() {
+		return errors.New("without a time, nothing would look at it again")
 	}
 	report(op, t.Report)
 	if op.State == StateIntent {
@@ -210,6 +212,9 @@ func (t Park) apply(op *Operation) error {
 	}
 	release(op)
 	op.ParkReason, op.NextCheck = t.Reason, t.Due
+	if a := current(op); a.Deadline.After(t.At) {
+		a.Deadline = t.At
+	}
 	return nil
 }
 
@@ -243,6 +248,21 @@ type Report struct {
 	RequestID         string
 	ProviderReference ProviderReference
 	NextAction        *NextAction
+}
+
+// Seen is the operation as a caller is shown it while its flight goes on: with
+// what has been learned since the last commit, and unknown as soon as a send is
+// in doubt. It is never stored.
+func (op Operation) Seen(r Report) Operation {
+	if op.State != StateIntent {
+		return op
+	}
+	seen := op.clone()
+	report(&seen, r)
+	if r.Uncertain {
+		seen.State = StateUnknown
+	}
+	return seen
 }
 
 // Closable reports whether the report closes the open attempt, so that the

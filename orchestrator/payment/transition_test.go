@@ -74,7 +74,7 @@ func moves() map[string]payment.Transition {
 	return map[string]payment.Transition{
 		"claim":                  claim(),
 		"take over":              payment.TakeOver{Owner: payment.Ownership{Boot: "boot2", Nonce: "n2", Until: at().Add(time.Minute)}},
-		"park":                   payment.Park{Reason: "why", Due: at().Add(time.Minute)},
+		"park":                   payment.Park{Reason: "why", At: at(), Due: at().Add(time.Minute)},
 		"fence":                  payment.Fence{Step: payment.Step{Name: "cancel", Key: "k2", KeyVersion: 1, RequestHash: "h2"}},
 		"fail over, sticky":      payment.FailOver{Report: report(payment.EvidenceNoEffectSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
 		"fail over, not sticky":  payment.FailOver{Report: report(payment.EvidenceNoEffectNotSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
@@ -257,7 +257,7 @@ func TestWhatTransitionsWrite(t *testing.T) {
 		t.Errorf("a claim wrote %+v", op)
 	}
 
-	parked, err := op.Next(payment.Park{Report: payment.Report{Sends: 3, Uncertain: true, Evidence: payment.EvidenceUnknown, MappingRow: "r"}, Reason: "why", Due: at().Add(time.Hour)})
+	parked, err := op.Next(payment.Park{Report: payment.Report{Sends: 3, Uncertain: true, Evidence: payment.EvidenceUnknown, MappingRow: "r"}, Reason: "why", At: at(), Due: at().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestWhatTransitionsWrite(t *testing.T) {
 		t.Errorf("a takeover wrote %+v", taken)
 	}
 
-	quiet, err := taken.Next(payment.Park{Due: at().Add(time.Hour)})
+	quiet, err := taken.Next(payment.Park{At: at(), Due: at().Add(time.Hour)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +369,7 @@ func randomMove(random *rand.Rand, unique string) payment.Transition {
 	case 2:
 		return payment.TakeOver{Owner: payment.Ownership{Boot: "boot", Nonce: unique, Until: at()}}
 	case 3:
-		return payment.Park{Report: report, Due: at()}
+		return payment.Park{Report: report, At: at(), Due: at()}
 	case 4:
 		return payment.Fence{Step: payment.Step{Name: payment.StepName("cancel-" + unique)}}
 	case 5:

@@ -176,6 +176,7 @@ func everyByte() []byte {
 func (w *world) parked(s ledger.Snapshot, due time.Time) ledger.Change {
 	w.Helper()
 	op := w.next(s.Operation, payment.Park{
+		At:     w.t0,
 		Report: payment.Report{Sends: 1, Uncertain: true, Evidence: payment.EvidenceUnknown, MappingRow: "any.transport.timeout"},
 		Reason: "timeout", Due: due,
 	})

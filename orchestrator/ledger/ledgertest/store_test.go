@@ -337,7 +337,7 @@ func TestStoreWatchesItsCallers(t *testing.T) {
 		"reservation released without an outcome": {func(w *world) error {
 			s := w.capturing(0, w.authorized(0), 100)
 			c := w.released(s)
-			c.Operation = w.next(s.Operation, payment.Park{Due: w.t0})
+			c.Operation = w.next(s.Operation, payment.Park{At: w.t0, Due: w.t0})
 			_, err := w.Ledgers[0].Advance(w.ctx(), s, c)
 			return err
 		}, "releases a reservation"},
