@@ -1,0 +1,68 @@
+package etcdledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// keys is the layout of the ledger in etcd. Every record is below its tenant,
+// so no key of one tenant can name a record of another.
+//
+//	op/{tenant}/{method}/{kh}         the operation: the truth
+//	inflight/{tenant}/{method}/{kh}   its in-flight marker, under the owner's lease
+//	open/{shard}/{kh}                 entry of an operation that is not final
+//	payment/{tenant}/{payment}        the payment; ids sort by time
+//	mref/{tenant}/{hash}/{payment}    merchant reference → payment
+//	ref/{account}/{hash}              a reference at a provider → operation
+//	session/{boot}                    who lives, under its lease
+//	meta/…                            what must never change under a deployment
+type keys struct {
+	prefix string
+}
+
+func (k keys) operation(op payment.OperationKey) string {
+	return fmt.Sprintf("%s/op/%s/%s/%s", k.prefix, op.Tenant, op.Method(), op.Hash())
+}
+
+func (k keys) marker(op payment.OperationKey) string {
+	return fmt.Sprintf("%s/inflight/%s/%s/%s", k.prefix, op.Tenant, op.Method(), op.Hash())
+}
+
+// shard is the common beginning of a shard's open entries.
+func (k keys) shard(n int) string { return fmt.Sprintf("%s/open/%02d/", k.prefix, n) }
+
+func (k keys) open(op payment.OperationKey) string {
+	return k.shard(ledger.Shard(op)) + string(op.Hash())
+}
+
+func (k keys) payment(tenant payment.TenantID, id payment.ID) string {
+	return fmt.Sprintf("%s/payment/%s/%s", k.prefix, tenant, id)
+}
+
+func (k keys) merchantReference(p payment.Payment) string {
+	return fmt.Sprintf("%s/mref/%s/%s/%s", k.prefix, p.Tenant, short(string(p.Tenant), string(p.MerchantReference)), p.ID)
+}
+
+func (k keys) reference(r ledger.Reference) string {
+	return fmt.Sprintf("%s/ref/%s/%s", k.prefix, r.Account, short(string(r.Account), r.Name))
+}
+
+func (k keys) meta(name string) string { return k.prefix + "/meta/" + name }
+
+func (k keys) anchor(name string) string { return k.meta("anchor/" + name) }
+
+// short stands for parts in a key: what callers and providers call things may
+// hold any character and have any length.
+func short(parts ...string) string {
+	h := sha256.New()
+	payment.WriteParts(h, parts...)
+	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// segment reports whether s names exactly one level of a key.
+func segment(s string) bool { return s != "" && !strings.ContainsAny(s, "/\x00") }

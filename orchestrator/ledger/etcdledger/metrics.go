@@ -1,0 +1,71 @@
+package etcdledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// timing records how long each kind of transaction takes, and how it ends.
+type timing struct {
+	duration metric.Float64Histogram
+}
+
+func newTiming(m metric.Meter) (timing, error) {
+	if m == nil {
+		m = noop.Meter{}
+	}
+	h, err := m.Float64Histogram("acquit.ledger.transaction.duration",
+		metric.WithUnit("s"),
+		metric.WithDescription("Time from asking the ledger to its answer, by transaction and outcome."),
+		metric.WithExplicitBucketBoundaries(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10))
+	if err != nil {
+		return timing{}, fmt.Errorf("etcdledger: %w", err)
+	}
+	return timing{duration: h}, nil
+}
+
+// start begins a measurement; what it returns ends it.
+func (t timing) start(ctx context.Context, transaction string) func(error) {
+	began := time.Now()
+	return func(err error) {
+		t.duration.Record(ctx, time.Since(began).Seconds(), metric.WithAttributes(
+			attribute.String("acquit.ledger.transaction", transaction),
+			attribute.String("acquit.ledger.outcome", outcome(err))))
+	}
+}
+
+// outcome is the name of an error in a metric: one of a few.
+func outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	if _, taken := errors.AsType[*payment.KeyTakenError](err); taken {
+		return "key_taken"
+	}
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{ledger.ErrFenced, "fenced"},
+		{ledger.ErrPaymentMoved, "payment_moved"},
+		{ledger.ErrSessionLost, "session_lost"},
+		{ledger.ErrFull, "full"},
+		{ledger.ErrNotFound, "not_found"},
+		{ledger.ErrAmbiguous, "ambiguous"},
+		{ledger.ErrUnavailable, "unavailable"},
+	} {
+		if errors.Is(err, known.err) {
+			return known.name
+		}
+	}
+	return "error"
+}

@@ -1,0 +1,454 @@
+package etcdledger_test
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.opentelemetry.io/otel/attribute"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/ledger/etcdledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/server/embedetcd"
+)
+
+// Goal: a happy operation costs two proposals of the consensus, and nothing
+// that only asks costs any.
+// Method: an etcd of its own with nothing else going on; its raft index before
+// and after each call. Lease grants and failed transactions count there, though
+// they leave the revision alone.
+func TestProposals(t *testing.T) {
+	t.Parallel()
+	etcd, err := embedetcd.Start(bounded(t), embedetcd.Config{DataDir: t.TempDir(), Tick: 10 * time.Millisecond, CompactEvery: time.Hour})
+	ok(t, "start", err)
+	t.Cleanup(func() { ok(t, "close", etcd.Close()) })
+	p := newProcess(t, setup{prefix: "/p", dial: etcd.Endpoints()})
+	other := newProcess(t, setup{prefix: "/p", dial: etcd.Endpoints()})
+	quiet(t, etcd.Client())
+
+	cost := func(what string, want uint64, call func()) {
+		t.Helper()
+		before := raftIndex(t, etcd.Client())
+		call()
+		if got := raftIndex(t, etcd.Client()) - before; got != want {
+			t.Errorf("%s: %d proposals, want %d", what, got, want)
+		}
+	}
+	key := newKey()
+	var s ledger.Snapshot
+	cost("claim and outcome", 2, func() {
+		s, err = p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), key))
+		ok(t, "claim", err)
+		s = p.advanced(t, s, succeeded(t, s))
+	})
+	cost("replay", 1, func() {
+		_, err := other.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, other.Boot(), key))
+		_ = keyTaken(t, err)
+	})
+	cost("reads", 0, func() {
+		p.read(t, s.Operation.Key)
+		_, _, err := p.Payment(bounded(t), tenant, s.Payment.ID)
+		ok(t, "payment", err)
+		_, err = p.ByReference(bounded(t), account, string(s.Operation.Reference))
+		ok(t, "by reference", err)
+		_, err = p.Due(bounded(t), 0, start(), 10)
+		ok(t, "due", err)
+		ok(t, "await", p.Await(bounded(t), s.Operation.Key))
+		ok(t, "hold", p.Hold(bounded(t), time.Second))
+	})
+	cost("claim, failover, park, takeover and outcome", 5, func() {
+		s := p.claimed(t)
+		s = p.advanced(t, s, failedOver(t, s))
+		s = p.advanced(t, s, parked(t, s))
+		s = other.takenOver(t, s)
+		other.advanced(t, s, succeeded(t, s))
+	})
+	stale := p.claimed(t)
+	other.advanced(t, stale, parked(t, stale))
+	cost("an outcome that is fenced", 1, func() {
+		_, err := p.Advance(bounded(t), stale, succeeded(t, stale))
+		expect(t, "outcome", err, ledger.ErrFenced)
+	})
+}
+
+// quiet returns once etcd has ended what it proposes by itself after a start.
+func quiet(t *testing.T, c *clientv3.Client) {
+	t.Helper()
+	last, since := raftIndex(t, c), time.Now()
+	if !poll(bounded(t), func() bool {
+		if now := raftIndex(t, c); now != last {
+			last, since = now, time.Now()
+		}
+		return time.Since(since) > 500*time.Millisecond
+	}) {
+		t.Fatal("etcd never comes to rest")
+	}
+}
+
+func raftIndex(t *testing.T, c *clientv3.Client) uint64 {
+	t.Helper()
+	s, err := c.Status(bounded(t), "")
+	ok(t, "status", err)
+	return s.RaftIndex
+}
+
+// Goal: the layout in etcd is the documented one: who reads it with other tools
+// relies on it, and only the marker and the session hang on a lease.
+// Method: all keys after a claim, and after its outcome.
+func TestKeyLayout(t *testing.T) {
+	t.Parallel()
+	prefix := newPrefix()
+	p := newProcess(t, setup{prefix: prefix})
+	const key = "order-1"
+	s, err := p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), key))
+	ok(t, "claim", err)
+	kh := string(payment.HashKey(tenant, payment.MethodAuthorize, key))
+	const shard = "15" // its hash begins with cf, which is 207: 15 modulo 64
+	want := []string{
+		"/inflight/merchant/authorize/" + kh + " leased",
+		"/meta/generation", "/meta/ledger", "/meta/schema",
+		"/mref/merchant/HASH/" + string(s.Payment.ID),
+		"/op/merchant/authorize/" + kh,
+		"/open/" + shard + "/" + kh,
+		"/payment/merchant/" + string(s.Payment.ID),
+		"/ref/account-1/HASH",
+		"/session/" + string(p.Boot()) + " leased",
+	}
+	if diff := gocmp.Diff(want, layoutOf(t, prefix)); diff != "" {
+		t.Errorf("after the claim (-want +got):\n%s", diff)
+	}
+	p.advanced(t, s, succeeded(t, s))
+	want = slices.DeleteFunc(want, func(k string) bool {
+		return strings.HasPrefix(k, "/inflight/") || strings.HasPrefix(k, "/open/")
+	})
+	want = append(want, "/ref/account-1/HASH") // the provider's
+	slices.Sort(want)
+	if diff := gocmp.Diff(want, layoutOf(t, prefix)); diff != "" {
+		t.Errorf("after the outcome (-want +got):\n%s", diff)
+	}
+}
+
+// layoutOf lists the keys below a prefix, what is a hash in them blanked out.
+func layoutOf(t *testing.T, prefix string) []string {
+	t.Helper()
+	resp, err := shared.Client().Get(bounded(t), prefix, clientv3.WithPrefix())
+	ok(t, "get", err)
+	var keys []string
+	for _, kv := range resp.Kvs {
+		parts := strings.Split(strings.TrimPrefix(string(kv.Key), prefix), "/")
+		switch parts[1] {
+		case "mref", "ref":
+			if len(parts[3]) != 32 {
+				t.Errorf("%s: the hash has %d characters, want 32", kv.Key, len(parts[3]))
+			}
+			parts[3] = "HASH"
+		}
+		key := strings.Join(parts, "/")
+		if kv.Lease != 0 {
+			key += " leased"
+		}
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// Goal: a session that dies takes its markers along and nothing else; another
+// process goes on, and the old owner can write no more.
+// Method: a session of one second is left to expire. A waiter sees it first.
+func TestDeadOwner(t *testing.T) {
+	t.Parallel()
+	prefix := newPrefix()
+	dying, living := newProcess(t, setup{prefix: prefix, ttl: shortTTL}), newProcess(t, setup{prefix: prefix})
+	s := dying.claimed(t)
+	if !living.read(t, s.Operation.Key).Marker.Present {
+		t.Fatal("no marker while the owner lives")
+	}
+	dying.session.Close() // no renewal any more: what a crash does
+	ok(t, "await", living.Await(bounded(t), s.Operation.Key))
+	now := living.read(t, s.Operation.Key)
+	if now.Marker.Present || now.Operation.State != payment.StateIntent {
+		t.Fatalf("after the session expired: marker %+v, state %s", now.Marker, now.Operation.State)
+	}
+	expect(t, "hold of the dead owner", dying.Hold(bounded(t), 500*time.Millisecond), ledger.ErrSessionLost)
+	taken := living.takenOver(t, now)
+	_, err := dying.Advance(bounded(t), s, succeeded(t, s))
+	expect(t, "the old owner's outcome", err, ledger.ErrFenced)
+	living.advanced(t, taken, succeeded(t, taken))
+}
+
+// Goal: who takes a process's session away by hand keeps it from claiming and
+// taking over, though its lease lives: the guards name the very session.
+// Method: the session's key is deleted under a living lease.
+func TestEvictedSession(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"claim", "takeover"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			prefix := newPrefix()
+			p, other := newProcess(t, setup{prefix: prefix}), newProcess(t, setup{prefix: prefix})
+			s := other.claimed(t)
+			s = other.advanced(t, s, parked(t, s))
+			guard, _ := p.session.Current()
+			_, err := shared.Client().Delete(bounded(t), guard.Key)
+			ok(t, "delete", err)
+			if name == "claim" {
+				_, err = p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), newKey()))
+			} else {
+				_, err = p.Takeover(bounded(t), s, takeoverBy(t, p.Boot(), s))
+			}
+			expect(t, name, err, ledger.ErrSessionLost)
+			if now := other.read(t, s.Operation.Key); now.Revision != s.Revision {
+				t.Errorf("the refused write moved the revisions from %+v to %+v", s.Revision, now.Revision)
+			}
+			if !poll(bounded(t), func() bool { now, live := p.session.Current(); return live && now.Created > guard.Created }) {
+				t.Fatal("no other session was started")
+			}
+			p.claimed(t)
+		})
+	}
+}
+
+// Goal: a claim after the session was lost is refused and writes nothing; what
+// is stored is still replayed; the session comes back by itself.
+// Method: the lease is revoked behind the process's back.
+func TestLostSessionRecovers(t *testing.T) {
+	t.Parallel()
+	prefix := newPrefix()
+	p := newProcess(t, setup{prefix: prefix})
+	s := p.claimed(t)
+	before, _ := p.session.Current()
+	_, err := p.client.Revoke(bounded(t), before.Lease)
+	ok(t, "revoke", err)
+
+	c := claimOf(t, p.Boot(), newKey())
+	_, err = p.Claim(bounded(t), ledger.Snapshot{}, c)
+	expect(t, "claim under a lost session", err, ledger.ErrSessionLost)
+	_, err = p.Read(bounded(t), c.Operation.Key)
+	expect(t, "read of what was not claimed", err, ledger.ErrNotFound)
+
+	if !poll(bounded(t), func() bool { g, live := p.session.Current(); return live && g.Created != before.Created }) {
+		t.Fatal("the session did not come back")
+	}
+	p.claimed(t)
+	if p.read(t, s.Operation.Key).Marker.Present {
+		t.Error("a marker of the lost session came back with the new one")
+	}
+	p.advanced(t, s, succeeded(t, s)) // the revision is still mine
+}
+
+// Goal: a session that is gone, or an etcd that is full, refuses new keys only.
+// Method: claims of a key that is taken, and a repetition of an own claim.
+func TestRefusedClaimsStillReplay(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, p *process){
+		"without a session": func(t *testing.T, p *process) { t.Helper(); ok(t, "end", p.session.End(bounded(t))) },
+		"near the quota":    func(t *testing.T, p *process) { t.Helper(); p.status.fill(bounded(t)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProcess(t, setup{prefix: newPrefix(), ledger: etcdledger.Config{StatusEvery: 10 * time.Millisecond}})
+			key := newKey()
+			mine := claimOf(t, p.Boot(), key)
+			s, err := p.Claim(bounded(t), ledger.Snapshot{}, mine)
+			ok(t, "claim", err)
+			spoil(t, p)
+			again, err := p.Claim(bounded(t), ledger.Snapshot{}, mine)
+			ok(t, "the same claim again", err)
+			if again.Revision.Operation != s.Revision.Operation {
+				t.Errorf("the same claim has revision %d, want %d", again.Revision.Operation, s.Revision.Operation)
+			}
+			s = p.advanced(t, s, succeeded(t, s))
+			_, err = p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), key))
+			if taken := keyTaken(t, err); string(taken.Operation.Response) != string(s.Operation.Response) {
+				t.Errorf("replayed %q, want %q", taken.Operation.Response, s.Operation.Response)
+			}
+		})
+	}
+}
+
+// Goal: claims stop early enough for the outcomes of those in flight to fit.
+// Method: a real etcd with a small quota is filled by large claims until they
+// are refused; then every outcome is written.
+func TestQuotaLeavesRoomForOutcomes(t *testing.T) {
+	t.Parallel()
+	etcd, err := embedetcd.Start(bounded(t), embedetcd.Config{
+		DataDir: t.TempDir(), Tick: 10 * time.Millisecond, CompactEvery: time.Hour, QuotaBytes: 16 << 20,
+	})
+	ok(t, "start", err)
+	t.Cleanup(func() { ok(t, "close", etcd.Close()) })
+	p := newProcess(t, setup{prefix: "/p", dial: etcd.Endpoints(), ledger: etcdledger.Config{StatusEvery: 10 * time.Millisecond}})
+	const large = 600 << 10
+	var open []ledger.Snapshot
+	ctx := bounded(t)
+	for {
+		c := claimOf(t, p.Boot(), newKey())
+		c.Operation.Sealed = make([]byte, large)
+		s, err := p.Claim(ctx, ledger.Snapshot{}, c)
+		if err != nil {
+			expect(t, "claim", err, ledger.ErrFull)
+			break
+		}
+		open = append(open, s)
+		// etcd counts what it has committed to its file, which it does by time.
+		poll(ctx, func() bool {
+			st, err := etcd.Client().Status(ctx, "")
+			return err != nil || st.DbSizeInUse > int64(len(open))*large
+		})
+		p.status.known(ctx)
+	}
+	if len(open) < 10 {
+		t.Errorf("full after %d claims: far too early", len(open))
+	}
+	for _, s := range open {
+		p.advanced(t, s, succeeded(t, s))
+	}
+}
+
+// Goal: a waiter whose watch breaks goes on waiting, and is woken in the end.
+// Method: etcd's client hands out watches that are closed at once, then real ones.
+func TestAwaitSurvivesBrokenWatches(t *testing.T) {
+	t.Parallel()
+	prefix := newPrefix()
+	owner, waiter := newProcess(t, setup{prefix: prefix}), newProcess(t, setup{prefix: prefix})
+	broken := &brokenWatcher{Watcher: waiter.client.Watcher, left: make(chan struct{}, 4), real: make(chan struct{}, 100)}
+	for range cap(broken.left) {
+		broken.left <- struct{}{}
+	}
+	waiter.client.Watcher = broken
+	s := owner.claimed(t)
+	woken := make(chan error, 1)
+	ctx := bounded(t)
+	go func() { woken <- waiter.Await(ctx, s.Operation.Key) }()
+	for range 2 { // of the operation and of its marker
+		select {
+		case <-broken.real:
+		case err := <-woken:
+			t.Fatalf("await ended before anything happened: %v", err)
+		}
+	}
+	owner.advanced(t, s, succeeded(t, s))
+	ok(t, "await", <-woken)
+}
+
+// Goal: what happens between a waiter's read and its watch is not missed.
+// Method: the outcome is written when the watch is asked for, before it is passed on.
+func TestAwaitMissesNothing(t *testing.T) {
+	t.Parallel()
+	prefix := newPrefix()
+	owner, waiter := newProcess(t, setup{prefix: prefix}), newProcess(t, setup{prefix: prefix})
+	s := owner.claimed(t)
+	c := succeeded(t, s)
+	var once sync.Once
+	waiter.client.Watcher = &lateWatcher{Watcher: waiter.client.Watcher, before: func() {
+		once.Do(func() { owner.advanced(t, s, c) })
+	}}
+	ok(t, "await", waiter.Await(bounded(t), s.Operation.Key))
+}
+
+type lateWatcher struct {
+	clientv3.Watcher
+
+	before func()
+}
+
+// Watch implements clientv3.Watcher.
+func (l *lateWatcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	l.before()
+	return l.Watcher.Watch(ctx, key, opts...)
+}
+
+type brokenWatcher struct {
+	clientv3.Watcher
+
+	left chan struct{} // as many watches break as it holds
+	real chan struct{} // told of each that does not
+}
+
+// Watch implements clientv3.Watcher.
+func (b *brokenWatcher) Watch(ctx context.Context, key string, opts ...clientv3.OpOption) clientv3.WatchChan {
+	select {
+	case <-b.left:
+		closed := make(chan clientv3.WatchResponse)
+		close(closed)
+		return closed
+	default:
+		defer func() { b.real <- struct{}{} }()
+		return b.Watcher.Watch(ctx, key, opts...)
+	}
+}
+
+// Goal: a read of one moment whose moment is compacted away begins again.
+// Method: etcd is compacted to the present between the two parts of a read.
+func TestReadsSurviveCompaction(t *testing.T) {
+	t.Parallel()
+	etcd, err := embedetcd.Start(bounded(t), embedetcd.Config{DataDir: t.TempDir(), Tick: 10 * time.Millisecond})
+	ok(t, "start", err)
+	t.Cleanup(func() { ok(t, "close", etcd.Close()) })
+	p := newProcess(t, setup{prefix: "/p", dial: etcd.Endpoints()})
+	s := p.claimed(t)
+	reads := map[string]func() error{
+		"read":    func() error { _, err := p.Read(bounded(t), s.Operation.Key); return err },
+		"payment": func() error { _, _, err := p.Payment(bounded(t), tenant, s.Payment.ID); return err },
+	}
+	for name, read := range reads {
+		var calls int
+		compact := func() {
+			if calls++; calls != 2 { // before the second part
+				return
+			}
+			resp, err := etcd.Client().Put(bounded(t), "/other", "value")
+			ok(t, "put", err)
+			_, err = etcd.Client().Compact(bounded(t), resp.Header.Revision)
+			ok(t, "compact", err)
+		}
+		p.kv.onRead.Store(&compact)
+		ok(t, name, read())
+		p.kv.onRead.Store(nil)
+		if calls != 4 {
+			t.Errorf("%s: %d requests, want the two parts twice", name, calls)
+		}
+	}
+}
+
+// Goal: each transaction is measured, by its name and how it ended.
+// Method: a meter of the SDK and what it collects.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	reader := sdkmetric.NewManualReader()
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader)).Meter("test")
+	p := newProcess(t, setup{prefix: newPrefix(), ledger: etcdledger.Config{Meter: meter}})
+	key := newKey()
+	s, err := p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), key))
+	ok(t, "claim", err)
+	_, err = p.Claim(bounded(t), ledger.Snapshot{}, claimOf(t, p.Boot(), key))
+	_ = keyTaken(t, err)
+	p.advanced(t, s, succeeded(t, s))
+	_, err = p.Advance(bounded(t), s, declined(t, s))
+	expect(t, "a second outcome", err, ledger.ErrFenced)
+
+	var got metricdata.ResourceMetrics
+	ok(t, "collect", reader.Collect(bounded(t), &got))
+	m := got.ScopeMetrics[0].Metrics[0]
+	histogram, _ := m.Data.(metricdata.Histogram[float64])
+	var names []string
+	for _, d := range histogram.DataPoints {
+		transaction, _ := d.Attributes.Value(attribute.Key("acquit.ledger.transaction"))
+		outcome, _ := d.Attributes.Value(attribute.Key("acquit.ledger.outcome"))
+		names = append(names, transaction.AsString()+" "+outcome.AsString())
+	}
+	slices.SortFunc(names, cmp.Compare)
+	want := []string{"advance fenced", "advance ok", "claim key_taken", "claim ok"}
+	if !slices.Equal(names, want) || m.Unit != "s" || m.Name != "acquit.ledger.transaction.duration" {
+		t.Errorf("%s in %q: %v, want %v", m.Name, m.Unit, names, want)
+	}
+}

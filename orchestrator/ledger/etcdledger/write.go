@@ -1,0 +1,282 @@
+package etcdledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/ledger/session"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Claim implements ledger.Ledger.
+func (l *Ledger) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	done := l.timing.start(ctx, "claim")
+	next, err := l.claim(ctx, s, c)
+	done(err)
+	return next, err
+}
+
+func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	// Only the payment of s counts: it may come with another operation of it.
+	s = ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}
+	guard, live, err := l.owner(c.Operation)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w := l.prepare(s, c)
+	w.under = &guard
+	w.guard = append(w.guard, clientv3.Compare(clientv3.CreateRevision(l.keys.operation(c.Operation.Key)), "=", 0), alive(guard))
+	w.refusal = func(now present) error {
+		switch {
+		case now.Revision.Operation != 0:
+			return &payment.KeyTakenError{Operation: now.Operation, OwnerAlive: now.Marker.Present}
+		case now.session != guard.Created:
+			return ledger.ErrSessionLost
+		}
+		return w.paymentMoved(now)
+	}
+	records, err := l.records(payment.Operation{}, c)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	marker, err := l.putMarker(c.Operation, guard)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w.then = append(records, marker)
+	if p := c.Payment; p != nil && s.Revision.Payment == 0 && p.MerchantReference != "" {
+		w.then = append(w.then, clientv3.OpPut(l.keys.merchantReference(*p), string(p.ID)))
+	}
+	if !live {
+		return l.decline(ctx, w, ledger.ErrSessionLost)
+	}
+	if err := l.admitsClaims(); err != nil {
+		return l.decline(ctx, w, err)
+	}
+	return l.commit(ctx, w)
+}
+
+// Takeover implements ledger.Ledger.
+func (l *Ledger) Takeover(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	done := l.timing.start(ctx, "takeover")
+	next, err := l.takeover(ctx, s, c)
+	done(err)
+	return next, err
+}
+
+func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if s.Revision.Operation == 0 {
+		return ledger.Snapshot{}, errors.New("etcdledger: a takeover of an operation that was not read")
+	}
+	guard, live, err := l.owner(c.Operation)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w := l.prepare(s, c)
+	w.under = &guard
+	w.guard = append(w.guard,
+		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation),
+		clientv3.Compare(clientv3.ModRevision(l.keys.marker(c.Operation.Key)), "=", s.Revision.Marker), // 0: absent
+		alive(guard))
+	w.refusal = func(now present) error {
+		switch {
+		case now.Revision.Operation != s.Revision.Operation || now.Revision.Marker != s.Revision.Marker:
+			return ledger.ErrFenced
+		case now.session != guard.Created:
+			return ledger.ErrSessionLost
+		}
+		return w.paymentMoved(now)
+	}
+	records, err := l.records(s.Operation, c)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	marker, err := l.putMarker(c.Operation, guard)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w.then = append(records, marker)
+	if !live {
+		return l.decline(ctx, w, ledger.ErrSessionLost)
+	}
+	return l.commit(ctx, w)
+}
+
+// Advance implements ledger.Ledger.
+func (l *Ledger) Advance(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	done := l.timing.start(ctx, "advance")
+	next, err := l.advance(ctx, s, c)
+	done(err)
+	return next, err
+}
+
+func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if s.Revision.Operation == 0 {
+		return ledger.Snapshot{}, errors.New("etcdledger: an advance of an operation that was not read")
+	}
+	w := l.prepare(s, c)
+	w.guard = append(w.guard,
+		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation))
+	w.refusal = func(now present) error {
+		if now.Revision.Operation != s.Revision.Operation {
+			return ledger.ErrFenced
+		}
+		return w.paymentMoved(now)
+	}
+	records, err := l.records(s.Operation, c)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w.then = records
+	if c.Operation.Owner == "" {
+		// The marker is the owner's or is gone: a takeover would have written the operation.
+		w.then = append(w.then, clientv3.OpDelete(l.keys.marker(c.Operation.Key)))
+	}
+	next, err := l.commit(ctx, w)
+	if errors.Is(err, ledger.ErrFull) {
+		// Only claims may be told so; an outcome is kept and tried again.
+		return ledger.Snapshot{}, fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
+	}
+	return next, err
+}
+
+// owner returns the session that a marker of op is to hang on, and whether it lives.
+func (l *Ledger) owner(op payment.Operation) (session.Guard, bool, error) {
+	if op.Owner != l.session.Boot() {
+		return session.Guard{}, false, fmt.Errorf("etcdledger: boot %s writes a marker of %q", l.session.Boot(), op.Owner)
+	}
+	guard, live := l.session.Current()
+	return guard, live, nil
+}
+
+// alive compares that the session is the one that guard was taken from.
+func alive(guard session.Guard) clientv3.Cmp {
+	return clientv3.Compare(clientv3.CreateRevision(guard.Key), "=", guard.Created)
+}
+
+// prepare starts a write with what all writes have: the guard of the payment.
+func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
+	w := &write{before: s, want: c.Operation, puts: c.Payment}
+	if c.Payment != nil {
+		key := l.keys.payment(c.Payment.Tenant, c.Payment.ID)
+		w.guard = append(w.guard, clientv3.Compare(clientv3.ModRevision(key), "=", s.Revision.Payment)) // 0: absent
+	}
+	return w
+}
+
+// paymentMoved refuses a write whose payment is not as in its snapshot.
+func (w *write) paymentMoved(now present) error {
+	if w.puts != nil && now.Revision.Payment != w.before.Revision.Payment {
+		return ledger.ErrPaymentMoved
+	}
+	return nil
+}
+
+// made is the snapshot after the write, which etcd made at revision rev.
+func (w *write) made(rev int64) ledger.Snapshot {
+	s := w.before
+	s.Operation, s.Revision.Operation = w.want, rev
+	if w.puts != nil {
+		s.Payment, s.Revision.Payment = *w.puts, rev
+	}
+	switch {
+	case w.want.Owner == "":
+		s.Marker, s.Revision.Marker = ledger.Marker{}, 0
+	case w.under != nil:
+		s.Marker = ledger.Marker{Present: true, Boot: w.want.Owner, Epoch: w.want.Epoch}
+		s.Revision.Marker = rev
+	}
+	return s
+}
+
+// records are the puts and deletes that follow from a change of an operation,
+// without its marker. No key occurs twice, which etcd would refuse.
+func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.Op, error) {
+	if err := checkChange(c); err != nil {
+		return nil, err
+	}
+	op, err := ledger.EncodeOperation(c.Operation)
+	if err != nil {
+		return nil, err
+	}
+	ops := []clientv3.Op{clientv3.OpPut(l.keys.operation(c.Operation.Key), string(op))}
+	open, err := l.putOpen(c.Operation)
+	if err != nil {
+		return nil, err
+	}
+	ops = append(ops, open)
+	if c.Payment != nil {
+		p, err := ledger.EncodePayment(*c.Payment)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, clientv3.OpPut(l.keys.payment(c.Payment.Tenant, c.Payment.ID), string(p)))
+	}
+	refs, err := l.putReferences(before, c.Operation)
+	return append(ops, refs...), err
+}
+
+// checkChange refuses what could not be found again under its key.
+func checkChange(c ledger.Change) error {
+	if err := c.Operation.Key.Validate(); err != nil {
+		return err
+	}
+	if !segment(string(c.Operation.PaymentID)) {
+		return fmt.Errorf("etcdledger: payment id %q cannot name a record", c.Operation.PaymentID)
+	}
+	if p := c.Payment; p != nil && (p.ID != c.Operation.PaymentID || p.Tenant != c.Operation.Key.Tenant) {
+		return fmt.Errorf("etcdledger: payment %s of %s is not that of operation %s", p.ID, p.Tenant, c.Operation.Key.ID)
+	}
+	return nil
+}
+
+func (l *Ledger) putMarker(op payment.Operation, guard session.Guard) (clientv3.Op, error) {
+	raw, err := ledger.EncodeMarker(ledger.Marker{Present: true, Boot: op.Owner, Epoch: op.Epoch})
+	return clientv3.OpPut(l.keys.marker(op.Key), string(raw), clientv3.WithLease(guard.Lease)), err
+}
+
+// putOpen keeps the open index: an entry for every operation that is not final.
+func (l *Ledger) putOpen(op payment.Operation) (clientv3.Op, error) {
+	key := l.keys.open(op.Key)
+	if op.State.Final() {
+		return clientv3.OpDelete(key), nil
+	}
+	raw, err := ledger.EncodeOpen(ledger.Open{Key: op.Key, Due: op.NextCheck})
+	return clientv3.OpPut(key, string(raw)), err
+}
+
+// putReferences writes the entries that the operation calls for and that it had
+// not called for before. Two attempts may have one reference in common.
+func (l *Ledger) putReferences(before, op payment.Operation) ([]clientv3.Op, error) {
+	raw, err := ledger.EncodeReference(op.Key)
+	if err != nil {
+		return nil, err
+	}
+	written := ledger.References(before)
+	var ops []clientv3.Op
+	for _, r := range ledger.References(op) {
+		if !slices.Contains(written, r) {
+			written = append(written, r)
+			ops = append(ops, clientv3.OpPut(l.keys.reference(r), string(raw)))
+		}
+	}
+	return ops, nil
+}
+
+// found is the only record that the i-th read of a transaction returned, or nil.
+func found(resp *clientv3.TxnResponse, i int) *mvccpb.KeyValue {
+	if i >= len(resp.Responses) {
+		return nil
+	}
+	kvs := resp.Responses[i].GetResponseRange().GetKvs()
+	if len(kvs) == 0 {
+		return nil
+	}
+	return kvs[0]
+}
