@@ -6,10 +6,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // callLog writes one line per call when it is over. Interceptors further in add
@@ -17,11 +20,19 @@ import (
 type callLog struct{ logger *slog.Logger }
 
 func (l callLog) unary() grpc.UnaryServerInterceptor {
-	return logging.UnaryServerInterceptor(logging.LoggerFunc(l.write), l.options()...)
+	return selector.UnaryServerInterceptor(logging.UnaryServerInterceptor(logging.LoggerFunc(l.write), l.options()...), notHealth())
 }
 
 func (l callLog) stream() grpc.StreamServerInterceptor {
-	return logging.StreamServerInterceptor(logging.LoggerFunc(l.write), l.options()...)
+	return selector.StreamServerInterceptor(logging.StreamServerInterceptor(logging.LoggerFunc(l.write), l.options()...), notHealth())
+}
+
+// notHealth leaves out health checks: probes come every few seconds, and what
+// they would say is in the metrics.
+func notHealth() selector.Matcher {
+	return selector.MatchFunc(func(_ context.Context, c interceptors.CallMeta) bool {
+		return c.Service != healthv1.Health_ServiceDesc.ServiceName
+	})
 }
 
 func (l callLog) options() []logging.Option {

@@ -84,6 +84,7 @@ func (c *slogCore) harmless(message string) bool {
 		return true
 	case "setting up serving from embedded etcd failed.",
 		"failed to update cluster version",
+		"server has stopped; skipping GoAttach",
 		"stopping insecure grpc server due to error",
 		"stopped insecure grpc server due to error":
 		return c.closing.Load()

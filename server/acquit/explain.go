@@ -1,0 +1,112 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
+)
+
+// refusal is an error of the service, as a person needs it.
+type refusal struct {
+	Code      string            `json:"code"`
+	Reason    string            `json:"reason,omitempty"`
+	Message   string            `json:"message"`
+	Fields    map[string]string `json:"fields,omitempty"` // what is wrong, by field
+	Do        string            `json:"do"`
+	Ambiguous bool              `json:"effect_possible"`
+}
+
+// explain prints what an error of a call means and what to do about it. sent
+// says that the call reached a server.
+func (c *client) explain(t terminal, err error, sent bool) error {
+	if _, ok := status.FromError(err); !ok {
+		return err
+	}
+	r := refusalOf(err)
+	if r.Ambiguous && (!c.keyed || !sent) {
+		r.Do, r.Ambiguous = "check --addr and that the service runs, then try again; nothing was done", false
+	}
+	ended := &result{code: exitError}
+	if r.Ambiguous {
+		ended.code = exitUnknown
+	}
+	if c.output.value == "json" {
+		raw, err := json.MarshalIndent(map[string]any{"error": r}, "", "  ")
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(t.err, "%s\n", raw)
+		return ended
+	}
+	name := r.Code
+	if r.Reason != "" && r.Reason != r.Code {
+		name += " / " + r.Reason
+	}
+	fmt.Fprintf(t.err, "error: %s: %s\n", name, r.Message)
+	for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
+		if r.Message == field+": "+r.Fields[field] {
+			continue // said already
+		}
+		fmt.Fprintf(t.err, "  field  %s: %s\n", field, r.Fields[field])
+	}
+	fmt.Fprintf(t.err, "  do     %s\n", r.Do)
+	return ended
+}
+
+// refusalOf reads the details of a gRPC error.
+func refusalOf(err error) refusal {
+	s := status.Convert(err)
+	r := refusal{Code: code.Code(s.Code()).String(), Message: s.Message(), Fields: map[string]string{}}
+	for _, detail := range s.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			r.Reason = d.GetReason()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				r.Fields[v.GetField()] = v.GetDescription()
+			}
+		}
+	}
+	r.Do, r.Ambiguous = duty(r)
+	return r
+}
+
+// duty says what to do about a refusal, and whether an effect is possible all
+// the same. What it does not know it takes for possible.
+func duty(r refusal) (do string, effectPossible bool) {
+	switch r.Reason {
+	case "OUTCOME_PENDING", "INTERNAL", "IDEMPOTENCY_KEY_IN_FLIGHT":
+		return "ask again with the same --key, never with a new one: there may be an effect", true
+	case "IDEMPOTENCY_KEY_REUSED":
+		return "find out what was asked for under this key; a new intent needs a new --key", false
+	case "IDEMPOTENCY_KEY_EXPIRED":
+		return "read the payment; a new intent needs a new --key", false
+	case "LEDGER_UNAVAILABLE", "PAYMENT_CONTENDED", "LEDGER_FULL", "OVERLOADED", "DEADLINE_TOO_SHORT":
+		return "nothing new was done; ask again with the same --key, later or with a longer --timeout", false
+	case "NO_ROUTE", "UNSUPPORTED_BY_PROVIDER":
+		return "no configured account can take it; use another --account, --token, --currency or --capture", false
+	case "NOT_FOUND":
+		return "check the id", false
+	case "UNAUTHENTICATED", "PERMISSION_DENIED":
+		return "check --tls-cert and --tls-key", false
+	case "":
+		return transportDuty(r.Code)
+	}
+	return "correct the request; nothing was done", false
+}
+
+// transportDuty is for errors that do not come from acquit itself.
+func transportDuty(c string) (do string, effectPossible bool) {
+	switch c {
+	case "UNIMPLEMENTED":
+		return "this version does not serve it", false
+	case "RESOURCE_EXHAUSTED", "INVALID_ARGUMENT":
+		return "correct the request; nothing was done", false
+	}
+	return "ask again with the same --key, never with a new one: there may be an effect", true
+}

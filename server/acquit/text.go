@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// writeJSON writes a message as the API spells it, indented the same every time.
+func writeJSON(w io.Writer, m proto.Message) error {
+	raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	var out bytes.Buffer
+	if err := json.Indent(&out, raw, "", "  "); err != nil { // protojson's own spacing is random
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	_, err = fmt.Fprintf(w, "%s\n", &out)
+	return err
+}
+
+// writeAnswer writes what became of a keyed call.
+func writeAnswer(w io.Writer, p *acquitv1.Payment, op *acquitv1.Operation, replayed bool) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(out, "payment\t%s\t%s\t%s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), money(p.GetAmount()), p.GetAccount())
+	fmt.Fprintf(out, "operation\t%s\t%s\t%s\n", op.GetOperationId(), word(op.GetState(), "OPERATION_STATE_"), meaning(op))
+	fmt.Fprintf(out, "reference\t%s\n", op.GetReferenceId())
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	for _, a := range op.GetAttempts() {
+		fmt.Fprintf(w, "attempt %d  %s\n", a.GetOrdinal(), describe(a))
+	}
+	if replayed {
+		fmt.Fprintln(w, "replayed   this is the stored answer to this key; nothing was sent")
+	}
+	return nil
+}
+
+// writePayment writes where a payment stands.
+func writePayment(w io.Writer, p *acquitv1.Payment) error {
+	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(out, "%s\t%s\n", name, value)
+		}
+	}
+	line("payment", p.GetPaymentId())
+	line("status", word(p.GetStatus(), "PAYMENT_STATUS_"))
+	line("amount", fmt.Sprintf("%s (%s capture)", money(p.GetAmount()), strings.ToLower(word(p.GetCaptureMode(), "CAPTURE_MODE_"))))
+	line("authorized", fmt.Sprintf("%s, captured %s, refunded %s", money(p.GetAuthorized()), money(p.GetCaptured()), money(p.GetRefunded())))
+	line("open", fmt.Sprintf("capturable %s, refundable %s, reserved %s", money(p.GetCapturable()), money(p.GetRefundable()), money(p.GetReserved())))
+	line("account", fmt.Sprintf("%s (%s)", p.GetAccount(), strings.ToLower(word(p.GetEnvironment(), "ENVIRONMENT_"))))
+	line("provider id", p.GetProviderReference())
+	line("your name", p.GetMerchantReference())
+	line("next action", action(p.GetNextAction()))
+	line("created", clock(p.GetCreateTime()))
+	line("updated", fmt.Sprintf("%s (version %d)", clock(p.GetUpdateTime()), p.GetVersion()))
+	return out.Flush()
+}
+
+// describe says in a line what an attempt's answers prove and why.
+func describe(a *acquitv1.Attempt) string {
+	said := []string{proof(a.GetEvidence()), sends(a.GetSends())}
+	if a.GetHttpStatus() != 0 {
+		said = append(said, strings.TrimSpace(fmt.Sprintf("last answer HTTP %d %s", a.GetHttpStatus(), a.GetProviderCode())))
+	}
+	if a.GetMappingRow() != "" {
+		said = append(said, "row "+a.GetMappingRow())
+	}
+	if a.GetProviderReference() != "" {
+		said = append(said, "provider id "+a.GetProviderReference())
+	}
+	return a.GetAccount() + ": " + strings.Join(said, "; ")
+}
+
+// proof is what evidence means.
+func proof(e acquitv1.Evidence) string {
+	switch e {
+	case acquitv1.Evidence_EVIDENCE_EFFECT:
+		return "effect, the provider shows it"
+	case acquitv1.Evidence_EVIDENCE_PENDING:
+		return "accepted, the outcome comes later"
+	case acquitv1.Evidence_EVIDENCE_NO_EFFECT_STICKY:
+		return "no effect, now or later"
+	case acquitv1.Evidence_EVIDENCE_NO_EFFECT_NOT_STICKY:
+		return "no effect of that send"
+	case acquitv1.Evidence_EVIDENCE_UNKNOWN:
+		return "unknown, there may be an effect"
+	case acquitv1.Evidence_EVIDENCE_UNSPECIFIED:
+	}
+	return "no answer yet"
+}
+
+func sends(n int32) string {
+	switch n {
+	case 0:
+		return "no send recorded"
+	case 1:
+		return "sent once"
+	}
+	return fmt.Sprintf("sent %d times", n)
+}
+
+// meaning is what a caller has to know about a state.
+func meaning(op *acquitv1.Operation) string {
+	switch op.GetState() {
+	case acquitv1.OperationState_OPERATION_STATE_SUCCEEDED:
+		return "done"
+	case acquitv1.OperationState_OPERATION_STATE_PENDING:
+		return "accepted; the outcome comes later: read the payment"
+	case acquitv1.OperationState_OPERATION_STATE_REQUIRES_ACTION:
+		return "the shopper must act first: read the payment"
+	case acquitv1.OperationState_OPERATION_STATE_DECLINED:
+		return fmt.Sprintf("%s; next: %s", op.GetDecline().GetCode(), advice(op.GetDecline().GetAdvice()))
+	case acquitv1.OperationState_OPERATION_STATE_FAILED:
+		return fmt.Sprintf("%s; certainly no effect; next: %s", op.GetFailure().GetCode(), advice(op.GetRetry()))
+	case acquitv1.OperationState_OPERATION_STATE_UNKNOWN, acquitv1.OperationState_OPERATION_STATE_FENCING:
+		return "there may be an effect: ask again with the same --key, never with a new one"
+	case acquitv1.OperationState_OPERATION_STATE_INTENT, acquitv1.OperationState_OPERATION_STATE_UNSPECIFIED:
+	}
+	return "not done yet: ask again with the same --key"
+}
+
+func advice(a acquitv1.RetryAdvice) string {
+	switch a {
+	case acquitv1.RetryAdvice_RETRY_ADVICE_SAME_KEY:
+		return "ask again with the same --key"
+	case acquitv1.RetryAdvice_RETRY_ADVICE_NEW_KEY_LATER:
+		return "try later with a new --key"
+	case acquitv1.RetryAdvice_RETRY_ADVICE_NEW_KEY_OTHER_METHOD:
+		return "try another instrument with a new --key"
+	case acquitv1.RetryAdvice_RETRY_ADVICE_NEVER, acquitv1.RetryAdvice_RETRY_ADVICE_UNSPECIFIED:
+	}
+	return "do not try again"
+}
+
+// exitCode is how a command ends whose operation is in a state.
+func exitCode(s acquitv1.OperationState) int {
+	switch s {
+	case acquitv1.OperationState_OPERATION_STATE_SUCCEEDED, acquitv1.OperationState_OPERATION_STATE_PENDING,
+		acquitv1.OperationState_OPERATION_STATE_REQUIRES_ACTION:
+		return exitOK
+	case acquitv1.OperationState_OPERATION_STATE_DECLINED, acquitv1.OperationState_OPERATION_STATE_FAILED:
+		return exitDeclined
+	case acquitv1.OperationState_OPERATION_STATE_INTENT, acquitv1.OperationState_OPERATION_STATE_UNKNOWN,
+		acquitv1.OperationState_OPERATION_STATE_FENCING, acquitv1.OperationState_OPERATION_STATE_UNSPECIFIED:
+	}
+	return exitUnknown
+}
+
+func action(a *acquitv1.NextAction) string {
+	switch {
+	case a.GetRedirect() != nil:
+		return "send the shopper to the page in next_action (-o json shows it)"
+	case a.GetProviderSdk() != nil:
+		return "hand next_action to the provider's software (-o json shows it)"
+	}
+	return ""
+}
+
+func money(m *acquitv1.Money) string {
+	return payment.Money{MinorUnits: m.GetMinorUnits(), CurrencyCode: m.GetCurrencyCode()}.String()
+}
+
+// word is an enum value without the prefix of its type.
+func word(v fmt.Stringer, prefix string) string { return strings.TrimPrefix(v.String(), prefix) }
+
+func clock(t *timestamppb.Timestamp) string {
+	if t == nil {
+		return "-"
+	}
+	return t.AsTime().UTC().Format("2006-01-02 15:04:05.000Z")
+}
+
+// since is the time from one moment to another, as people say it.
+func since(from, to *timestamppb.Timestamp) string {
+	return fmt.Sprintf("+%.3f s", to.AsTime().Sub(from.AsTime()).Round(time.Millisecond).Seconds())
+}

@@ -1,0 +1,286 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command runs the built command and returns what it printed and its exit code.
+func command(t *testing.T, environ []string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary(t), args...)
+	cmd.Env = append(os.Environ(), environ...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		ended, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			t.Fatal(err)
+		}
+		code = ended.ExitCode()
+	}
+	return out.String(), errs.String(), code
+}
+
+// masked replaces what differs from run to run by its kind, in the same width
+// where columns depend on it.
+func masked(text string) string {
+	for _, m := range []struct{ pattern, by string }{
+		{`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, "PAYMENT-ID--------------------------"},
+		{`\ba[0-9a-f]{32}\b`, "OPERATION-ID---------------------"},
+		{`\b[A-Z2-7]{24}\b`, "REFERENCE---------------"},
+		{`auth_[a-z2-7]+`, "AUTH-ID"},
+		{`req_[a-z2-7]+`, "REQUEST-ID"},
+		{`cli-[A-Z2-7]{26}`, "GENERATED-KEY"},
+		{`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME--------------------"},
+		{`\+\d+\.\d{3} s`, "+TIME s"},
+		{`127\.0\.0\.1:\d+`, "ADDRESS"},
+		{`ready in \d+\.\d s`, "ready in N s"},
+	} {
+		text = regexp.MustCompile(m.pattern).ReplaceAllString(text, m.by)
+	}
+	return text
+}
+
+// TestCommands: what a person sees and a script can rely on, command by command
+// against a running server: output, errors and exit code, each run compared with
+// a file in which ids and times are masked.
+func TestCommands(t *testing.T) {
+	r := start(t, func(c *Config) { c.Operation.AttemptTimeout = 2 * time.Second }) // what hangs, hangs no longer
+	authorize := func(more ...string) []string {
+		return append([]string{"authorize", "--addr", r.GRPC, "--amount", "10.00", "--currency", "EUR"}, more...)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"authorize", authorize("--token", "tok_ok", "--key", "order-1")},
+		{"authorize_replayed", authorize("--token", "tok_ok", "--key", "order-1")},
+		{"authorize_key_reused", authorize("--token", "tok_ok", "--key", "order-1", "--capture", "automatic")},
+		{"authorize_json", authorize("--token", "tok_ok", "--key", "order-2", "--capture", "automatic", "--merchant-reference", "order 2", "--metadata", "shop=berlin", "-o", "json")},
+		{"authorize_generated_key", authorize("--token", "tok_ok")},
+		{"authorize_declined", authorize("--token", "tok_decline_lost_card", "--key", "order-3")},
+		{"authorize_failed", authorize("--token", "tok_400", "--key", "order-4")},
+		{"authorize_unknown", authorize("--token", "tok_timeout_before_effect_always", "--key", "order-5", "--timeout", "1s")},
+		{"authorize_requires_action", authorize("--token", "tok_requires_action", "--key", "order-6")},
+		{"authorize_no_route", authorize("--token", "tok_ok", "--key", "order-7", "--account", "nobody")},
+		{"authorize_invalid", authorize("--token", "tok with spaces", "--key", "order-8")},
+		{"authorize_bad_amount", []string{"authorize", "--addr", r.GRPC, "--amount", "10,00", "--currency", "EUR", "--token", "tok_ok"}},
+		{"authorize_no_token", []string{"authorize", "--addr", r.GRPC, "--amount", "10.00", "--currency", "EUR"}},
+		{"authorize_not_reachable", []string{"authorize", "--addr", "127.0.0.1:1", "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "k"}},
+		{"get_not_found", []string{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", r.GRPC}},
+		{"get_not_found_json", []string{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", r.GRPC, "-o", "json"}},
+		{"unknown_command", []string{"autorize"}},
+		{"help", []string{"help"}},
+		{"help_authorize", []string{"authorize", "--help"}},
+		{"help_serve", []string{"serve", "--help"}},
+		{"sandbox_tokens", []string{"sandbox", "--tokens"}},
+		{"sandbox_open", []string{"sandbox", "--addr", "0.0.0.0:0"}},
+		{"config_check", []string{"config", "check", "../deploy/acquit.example.yaml"}},
+		{"mapping_no_driver", []string{"mapping", "--driver", "nobody"}},
+		{"serve_taken_port", []string{"serve", "--grpc-addr", r.GRPC}},
+		{"serve_open", []string{"serve", "--grpc-addr", "0.0.0.0:7400"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stdout, stderr, code := command(t, nil, c.args...)
+			golden(t, filepath.Join("commands", c.name+".golden.txt"), fmt.Appendf(nil,
+				"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", masked(strings.Join(c.args, " ")), masked(stdout), masked(stderr), code))
+		})
+	}
+}
+
+// TestGetCommand: the payment of a call that was sent twice, as text, as a
+// timeline, and as JSON.
+func TestGetCommand(t *testing.T) {
+	r := start(t, nil)
+	stdout, stderr, code := command(t, nil, "authorize", "--addr", r.GRPC, "--amount", "1234", "--currency", "JPY",
+		"--token", "tok_500_after_effect", "--key", "order-1", "--merchant-reference", "shirt")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	id := strings.Fields(stdout)[1]
+	for name, more := range map[string][]string{"get": nil, "get_timeline": {"--timeline"}, "get_json": {"-o", "json"}} {
+		stdout, stderr, code := command(t, nil, append([]string{"get", id, "--addr", r.GRPC}, more...)...)
+		golden(t, filepath.Join("commands", name+".golden.txt"), fmt.Appendf(nil,
+			"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", strings.Join(append([]string{"get", "PAYMENT"}, more...), " "), masked(stdout), masked(stderr), code))
+	}
+}
+
+// TestMappingCommand: the table in its three forms, all of the same rows.
+func TestMappingCommand(t *testing.T) {
+	for _, shape := range []string{"text", "markdown", "json"} {
+		stdout, stderr, code := command(t, nil, "mapping", "--driver", "sandbox", "--format", shape)
+		if code != 0 || stderr != "" || !strings.Contains(stdout, "sandbox.authorize.authorized") || !strings.Contains(stdout, "any.unknown") {
+			t.Errorf("%s: exit code %d, %s\n%s", shape, code, stderr, stdout)
+		}
+	}
+}
+
+// TestConfigCheckCommand: all mistakes of file and environment, and no secret.
+func TestConfigCheckCommand(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "acquit.yaml")
+	document := "grpc_adr: x\naccounts: [{name: a, driver: sandbox, environment: sandbox, credential: hunter2}]\n"
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, code := command(t, []string{"ACQUIT_INSECURE=maybe"}, "config", "check", path)
+	want := "error: " + path + " is not usable:\n" +
+		"ACQUIT_INSECURE: \"maybe\" is neither true nor false\n" +
+		"accounts[0].credential: " + errInlineSecret.Error() + "\n" +
+		"grpc_adr: unknown key (did you mean grpc_addr?)\n"
+	if stderr != want || code != 1 {
+		t.Errorf("exit code %d:\n%swant:\n%s", code, stderr, want)
+	}
+}
+
+// TestServeCommand: the first thing a newcomer does, on a machine with nothing:
+// the process is ready within two seconds, prints the banner and nothing else,
+// takes a payment, and ends well on SIGTERM.
+func TestServeCommand(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "acquit-data")
+	serve := exec.CommandContext(t.Context(), binary(t), "serve", "--data-dir", dir,
+		"--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
+	var out, log safeBuffer
+	serve.Stdout, serve.Stderr = &out, &log
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- serve.Wait() }()
+	t.Cleanup(func() { _ = serve.Process.Kill() })
+	eventually(t, "the banner is printed", func() bool { return strings.Contains(out.String(), "acquit mapping") })
+	var took float64
+	if _, err := fmt.Sscanf(out.String()[strings.Index(out.String(), "ready in"):], "ready in %f s", &took); err != nil || took > 2 {
+		t.Errorf("ready in %.1f s (%v)", took, err)
+	}
+	golden(t, "banner_serve.golden.txt", []byte(strings.ReplaceAll(masked(out.String()), dir, "DIRECTORY")))
+	addr := regexp.MustCompile(`grpc (\S+)`).FindStringSubmatch(out.String())[1]
+	if stdout, stderr, code := command(t, nil, "authorize", "--addr", addr, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok"); code != 0 {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("serve: %v\n%s", err, &log)
+		}
+	case <-time.After(30 * time.Second):
+		t.Errorf("serve did not end\n%s", &log)
+	}
+}
+
+// TestSecondSignalEndsAtOnce: whoever cannot wait for a drain sends the signal
+// again. The provider never answers, so the drain alone would take its 30 s.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	serve := exec.CommandContext(t.Context(), binary(t), "serve", "--data-dir", t.TempDir(),
+		"--grpc-addr", "127.0.0.1:0", "--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
+	var out, log safeBuffer
+	serve.Stdout, serve.Stderr = &out, &log
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = serve.Wait() // it is ended by a signal
+	}()
+	t.Cleanup(func() { _ = serve.Process.Kill() })
+	address := regexp.MustCompile(`grpc (\S+)`)
+	eventually(t, "the banner is printed", func() bool { return address.MatchString(out.String()) })
+	command(t, nil, "authorize", "--addr", address.FindStringSubmatch(out.String())[1], "--amount", "10.00", "--currency", "EUR",
+		"--token", "tok_timeout_always", "--timeout", "1s")
+	if err := serve.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the server drains", func() bool { return strings.Contains(log.String(), "msg=draining") })
+	began := time.Now()
+	eventually(t, "the server has ended", func() bool {
+		_ = serve.Process.Signal(syscall.SIGTERM) // fails once it has ended
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	})
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+// TestEtcdAndSandboxCommands: two servers share one etcd and one simulator that
+// run alone: what one of them did, the other replays.
+func TestEtcdAndSandboxCommands(t *testing.T) {
+	dir := t.TempDir()
+	endpoint, _ := alone(t, `etcd (\S+) `, "etcd", "--data-dir", filepath.Join(dir, "etcd"), "--addr", "127.0.0.1:0")
+	provider, _ := alone(t, `sandbox (\S+) `, "sandbox", "--data-dir", filepath.Join(dir, "sandbox"), "--addr", "127.0.0.1:0")
+	share := func(c *Config) {
+		c.Ledger.Etcd.Endpoints = []string{endpoint}
+		c.Accounts[0].BaseURL = provider
+		c.Keys.File = filepath.Join(dir, "keyring")
+	}
+	one, two := start(t, share), start(t, share)
+	first, _, code := command(t, nil, "authorize", "--addr", one.GRPC, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "order-1", "-o", "json")
+	if code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	second, _, code := command(t, nil, "authorize", "--addr", two.GRPC, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "order-1", "-o", "json")
+	if code != 0 || first != second {
+		t.Errorf("exit code %d, not the same answer:\n%s\n%s", code, first, second)
+	}
+}
+
+// TestNotReadyWithoutItsLedger: a server whose etcd is gone says that it is not
+// ready, so that it is sent no payments it could not take.
+func TestNotReadyWithoutItsLedger(t *testing.T) {
+	endpoint, stop := alone(t, `etcd (\S+) `, "etcd", "--data-dir", t.TempDir(), "--addr", "127.0.0.1:0")
+	r := start(t, func(c *Config) { c.Ledger.Etcd.Endpoints = []string{endpoint} })
+	if code := r.ops(t, "/readyz"); code != http.StatusOK {
+		t.Errorf("not ready with its ledger: %d", code)
+	}
+	stop()
+	eventually(t, "the server is not ready", func() bool { return r.ops(t, "/readyz") == http.StatusServiceUnavailable })
+	if code := r.ops(t, "/healthz"); code != http.StatusOK {
+		t.Errorf("not alive: %d", code)
+	}
+}
+
+// alone starts a command that runs until stop is called or everything that the
+// test started later has ended, and returns what it announces on its standard
+// output.
+func alone(t *testing.T, announces string, args ...string) (announced string, stop func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, binary(t), args...)
+	var out, log safeBuffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		if err := cmd.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%v: %v\n%s", args, err, &log)
+		}
+	})
+	pattern := regexp.MustCompile(announces)
+	eventually(t, fmt.Sprintf("%v announces itself", args), func() bool { return pattern.MatchString(out.String()) })
+	return pattern.FindStringSubmatch(out.String())[1], stop
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/pprof"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// readyTimeout bounds a readiness check: a ledger that takes longer is as good
+// as none to whoever asks.
+const readyTimeout = 2 * time.Second
+
+// readiness says whether this process can take payments now.
+type readiness struct {
+	// check asks the ledger; nil until the server is built, and again once it drains.
+	check atomic.Pointer[func(context.Context) error]
+}
+
+// open lets the check decide from now on.
+func (r *readiness) open(check func(context.Context) error) { r.check.Store(&check) }
+
+// close makes the process not ready for good.
+func (r *readiness) close() { r.check.Store(nil) }
+
+func (r *readiness) ask(ctx context.Context) error {
+	check := r.check.Load()
+	if check == nil {
+		return fmt.Errorf("starting or draining")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	return (*check)(ctx)
+}
+
+// opsHandler serves the people and machines that run acquit.
+//
+//	/metrics       Prometheus
+//	/healthz       200 while the process runs at all: restart it if not
+//	/readyz        200 while it can take payments: send it none if not
+//	/debug/pprof/  profiles
+func opsHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready.ask(r.Context()); err != nil {
+			plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+			return
+		}
+		plain(w, http.StatusOK, "ready")
+	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// webhookHandler holds the webhooks' address. No provider of this build sends
+// any, so whatever arrives is told so.
+func webhookHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		plain(w, http.StatusNotFound, "acquit takes no webhooks: no configured provider sends any")
+	})
+}
+
+func plain(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = io.WriteString(w, text+"\n") // the peer is gone if this fails
+}
