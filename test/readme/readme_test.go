@@ -1,0 +1,159 @@
+// Package readme holds the README to what it says: its links lead somewhere,
+// its table is the one in use, and its commands do what a newcomer expects.
+package readme
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/acquitpay/acquit/orchestrator/mapping"
+)
+
+const root = "../.."
+
+var update = flag.Bool("update", false, "rewrite the README's generated parts")
+
+func readme(t *testing.T) string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+// Goal: no link of the README is dead. Method: every relative link target is
+// looked for in the tree.
+func TestLinksResolve(t *testing.T) {
+	links := regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme(t), -1)
+	if len(links) < 20 {
+		t.Fatalf("found only %d links: the test reads the README wrongly", len(links))
+	}
+	for _, link := range links {
+		if _, err := os.Stat(filepath.Join(root, link[1])); err != nil {
+			t.Errorf("dead link: %v", err)
+		}
+	}
+}
+
+// Goal: the table that the README shows is the table in use. Method: it is
+// rendered anew between its marks; -update writes it.
+func TestMappingTableIsCurrent(t *testing.T) {
+	const begin, end = "<!-- mapping: written by go test ./test/readme -update -->\n", "<!-- end of mapping -->"
+	text := readme(t)
+	before, rest, ok := strings.Cut(text, begin)
+	shown, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatal("the README has no marks around its mapping table")
+	}
+	table, err := mapping.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	want.WriteString("| row | proves | send again | other account |\n|---|---|---|---|\n")
+	for _, r := range table.Rows() {
+		failover := "no"
+		if r.Failover {
+			failover = "yes"
+		}
+		fmt.Fprintf(&want, "| %s | %s | %s | %s |\n", r.ID, strings.ReplaceAll(string(r.Evidence), "_", " "), r.Resend, failover)
+	}
+	if *update {
+		if err := os.WriteFile(filepath.Join(root, "README.md"), []byte(before+begin+want.String()+end+after), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(want.String(), shown); diff != "" {
+		t.Errorf("the README's table is stale, go test ./test/readme -update (-want +shown):\n%s", diff)
+	}
+}
+
+// Goal: the README's commands work as printed, on an empty machine. Method: the
+// first block is run as it stands until it says that it is ready, then every
+// line of the third, with the payment's id where it says PAYMENT.
+func TestCommandsWorkAsPrinted(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
+	if len(blocks) < 3 {
+		t.Fatalf("the README has %d blocks of commands, want at least 3", len(blocks))
+	}
+	if got := strings.TrimSpace(blocks[1][1]); got != "go test ./..." {
+		t.Errorf("the README's second command is %q, want the one that passes the tests", got)
+	}
+	serve(t, strings.TrimSpace(blocks[0][1]))
+	payment := ""
+	for line := range strings.Lines(blocks[2][1]) {
+		out := run(t, strings.ReplaceAll(strings.TrimSpace(line), "PAYMENT", payment))
+		if id := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindString(out); id != "" {
+			payment = id
+		}
+		if !strings.Contains(out, "AUTHORIZED") {
+			t.Errorf("%s\nprinted\n%s\nwhich does not say AUTHORIZED", line, out)
+		}
+	}
+}
+
+// serve starts the service and waits until its banner is complete.
+func serve(t *testing.T, command string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	t.Cleanup(cancel)
+	words := strings.Fields(command)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "ACQUIT_DATA_DIR="+t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // go run does not pass signals on
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)
+		_ = cmd.Wait() // what go run says about the signal does not matter
+	})
+	var banner strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		banner.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "traces:") {
+			break
+		}
+	}
+	for _, want := range []string{"SANDBOX, no authentication, loopback only", "ready in", "acquit authorize --amount"} {
+		if !strings.Contains(banner.String(), want) {
+			t.Fatalf("the banner does not say %q:\n%s\n%s", want, banner.String(), stderr.String())
+		}
+	}
+}
+
+func run(t *testing.T, command string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	words := strings.Fields(command)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
