@@ -78,6 +78,9 @@ func ReplyTo[M any, P response[M]](ctx context.Context, reply payment.Reply) P {
 // setHeader adds response metadata. A header that cannot be sent is no reason to
 // fail a call that may have moved money; it is noted in the call's log line.
 func setHeader(ctx context.Context, key, value string) {
+	if ctx.Err() != nil { // nobody is there to read it
+		return
+	}
 	if err := grpc.SetHeader(ctx, metadata.Pairs(key, value)); err != nil {
 		logging.AddFields(ctx, logging.Fields{"header_error", err.Error()})
 	}

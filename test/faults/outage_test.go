@@ -1,0 +1,139 @@
+//go:build linux
+
+package faults
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+)
+
+// outage is a way for the ledger to be away.
+type outage struct {
+	name       string
+	begin, end func(*testing.T, *ledgerProcess)
+}
+
+func outages() []outage {
+	return []outage{
+		{
+			name:  "paused",
+			begin: func(t *testing.T, l *ledgerProcess) { t.Helper(); l.pause(t) },
+			end:   func(t *testing.T, l *ledgerProcess) { t.Helper(); l.proceed(t) },
+		},
+		{
+			name:  "killed",
+			begin: func(t *testing.T, l *ledgerProcess) { t.Helper(); l.kill(t) },
+			end:   func(t *testing.T, l *ledgerProcess) { t.Helper(); l.restart(t) },
+		},
+	}
+}
+
+// TestLedgerAwayBeforeTheClaim: without a record nothing is sent. The ledger
+// stands still or is dead when a call comes; the caller is told so in time, the
+// provider hears nothing, and when the ledger is back the same key works.
+func TestLedgerAwayBeforeTheClaim(t *testing.T) {
+	t.Parallel()
+	for _, how := range outages() {
+		t.Run(how.name, func(t *testing.T) {
+			t.Parallel()
+			c := newCluster(t)
+			s := c.serve(t, "serve", "")
+			warm := intent{key: "warm", token: "tok_ok", amount: 1}
+			s.insist(t, warm)
+
+			how.begin(t, c.etcd)
+			i := intent{key: "away-before", token: "tok_ok", amount: 1000}
+			const limit = 8 * time.Second
+			for range 2 { // also when the outage is no news
+				a := s.within(t, limit, i)
+				if a.code() != codes.Unavailable || a.reason() != "LEDGER_UNAVAILABLE" || a.took >= limit {
+					t.Errorf("%s, want LEDGER_UNAVAILABLE within %s", a, limit)
+				}
+			}
+			c.sandbox.noRequest(t, i)
+			how.end(t, c.etcd)
+
+			began := time.Now()
+			a := s.insist(t, i)
+			t.Logf("last word %s after the outage: %s", time.Since(began).Round(time.Millisecond), a)
+			if a.state() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED {
+				t.Errorf("after the outage: %s, want SUCCEEDED", a)
+			}
+			c.sandbox.oneEffect(t, i, [2]int{1, 1})
+			c.sandbox.oneEffect(t, warm, [2]int{1, 1})
+		})
+	}
+}
+
+// TestLedgerBackAfterTheRefusal: whoever was told that nothing was sent can rely
+// on it, also when the ledger answers a moment later. The ledger stands still for
+// longer than the caller waits and for less than the process does; only the
+// caller's retry makes the payment.
+func TestLedgerBackAfterTheRefusal(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	s := c.serve(t, "serve", "")
+	s.insist(t, intent{key: "warm", token: "tok_ok", amount: 1})
+
+	c.etcd.pause(t)
+	i := intent{key: "refused", token: "tok_ok", amount: 1000}
+	if a := s.within(t, time.Second, i); a.code() != codes.Unavailable || a.reason() != "LEDGER_UNAVAILABLE" {
+		t.Errorf("%s, want LEDGER_UNAVAILABLE", a)
+	}
+	c.etcd.proceed(t)
+	s.awaitIdle(t)
+	c.sandbox.noRequest(t, i)
+
+	if a := s.insist(t, i); a.state() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED {
+		t.Errorf("the retry: %s, want SUCCEEDED", a)
+	}
+	c.sandbox.oneEffect(t, i, [2]int{1, 1})
+}
+
+// TestLedgerAwayAfterTheAnswer: an outcome that is not durable is not told. The
+// provider's answer is held back until the effect exists and the ledger is away. The caller learns only that it has to ask again, and when the ledger is
+// back gets the outcome, from whoever it asks.
+func TestLedgerAwayAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	for _, how := range outages() {
+		for _, at := range []struct {
+			name  string
+			crash bool // the process that has the answer dies in the outage
+		}{{"", false}, {" and the owner killed", true}} {
+			t.Run(how.name+at.name, func(t *testing.T) {
+				t.Parallel()
+				c := newCluster(t).patient()
+				owner, other := c.serve(t, "owner", ""), c.serve(t, "other", "")
+				i := intent{key: "away-after", token: "tok_ok", amount: 1000}
+				c.sandbox.hold()
+				back := owner.begin(bounded(t, 15*time.Second), i)
+				c.sandbox.awaitEffect(t, i)
+				how.begin(t, c.etcd)
+				c.sandbox.release()
+				if a := <-back; a.code() != codes.Unavailable || a.reason() != "OUTCOME_PENDING" {
+					t.Errorf("%s, want OUTCOME_PENDING", a)
+				}
+				asked := owner
+				if at.crash {
+					owner.kill(t)
+					asked = other
+				}
+				how.end(t, c.etcd)
+
+				got := asked.insist(t, i)
+				if got.state() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED {
+					t.Errorf("after the outage: %s, want SUCCEEDED", got)
+				}
+				if a := other.insist(t, i); !bytes.Equal(a.raw, got.raw) {
+					t.Errorf("the other process answers %x, want %x", a.raw, got.raw)
+				}
+				c.sandbox.oneEffect(t, i, [2]int{1, 2})
+			})
+		}
+	}
+}
