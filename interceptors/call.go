@@ -2,6 +2,7 @@ package interceptors
 
 import (
 	"context"
+	"errors"
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"google.golang.org/grpc"
@@ -78,7 +79,7 @@ func ReplyTo[M any, P response[M]](ctx context.Context, reply payment.Reply) P {
 // setHeader adds response metadata. A header that cannot be sent is no reason to
 // fail a call that may have moved money; it is noted in the call's log line.
 func setHeader(ctx context.Context, key, value string) {
-	if ctx.Err() != nil { // nobody is there to read it
+	if errors.Is(ctx.Err(), context.Canceled) { // nobody is there to read it; past our own deadline the caller still is
 		return
 	}
 	if err := grpc.SetHeader(ctx, metadata.Pairs(key, value)); err != nil {

@@ -114,6 +114,9 @@ func (f *flight) transmit(ctx context.Context) (payment.Answer, payment.Verdict,
 		f.report = before
 		return answer, payment.Verdict{}, err
 	}
+	if answer.Transport == payment.TransportNeverSent {
+		f.report.Sends = before.Sends // tried, but not sent
+	}
 	// Judged under the doubt, so that a table that breaks leaves it standing.
 	verdict := f.judge(op.Method, &answer)
 	f.report.Uncertain = before.Uncertain

@@ -57,8 +57,8 @@ func TestAuthorizeFollowsTheEvidence(t *testing.T) {
 				if got := len(w.provider(0).sends()); got != c.sends {
 					t.Errorf("%d sends, want %d", got, c.sends)
 				}
-				if op.Current().Sends != c.sends {
-					t.Errorf("the record counts %d sends, the provider %d", op.Current().Sends, c.sends)
+				if want := w.provider(0).onTheWire(); op.Current().Sends != want {
+					t.Errorf("the record counts %d sends, on the wire were %d", op.Current().Sends, want)
 				}
 				sameRequest(t, w.provider(0).sends())
 				if op.Owner != "" {

@@ -50,6 +50,8 @@ func (f *flight) settle(ctx context.Context, d decision) error {
 	}
 	f.o.cfg.Probe(ctx, payment.PointOutcomeAfter)
 	f.o.metrics.outcome(ctx, f.op())
+	f.log().InfoContext(ctx, "operation settled", "state", string(f.op().State), "account", string(f.op().Current().Account),
+		"attempts", len(f.op().Attempts), "sends", f.op().Current().Sends)
 	return nil
 }
 
@@ -72,13 +74,13 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 // it is due again later.
 func (f *flight) park(ctx context.Context, reason string) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
-	f.log().WarnContext(ctx, "operation parked", "reason", reason)
-	f.o.metrics.parked.Add(ctx, 1)
 	now := f.o.cfg.Now()
 	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay)}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
+	f.log().WarnContext(ctx, "operation parked", "reason", reason)
+	f.o.metrics.parked.Add(ctx, 1)
 	f.o.cfg.Probe(ctx, payment.PointParkAfter)
 	return nil
 }

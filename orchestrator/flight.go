@@ -203,7 +203,8 @@ func (f *flight) pause(t time.Time) bool {
 
 // log is the logger for lines about the flight's operation.
 func (f *flight) log() *slog.Logger {
-	return f.o.log.With("reference_id", string(f.snap.Operation.Reference))
+	op := f.snap.Operation
+	return f.o.log.With("reference_id", string(op.Reference), "operation_id", string(op.Key.ID), "payment_id", string(op.PaymentID))
 }
 
 // flights counts what is in flight, bounds it, and knows for which operations.

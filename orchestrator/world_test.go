@@ -164,6 +164,7 @@ type provider struct {
 	answered   int // of sent, before the script was replaced
 	at         []time.Time
 	applied    map[payment.ProviderKey]payment.ProviderReference
+	wire       int // of sent, what reached the provider
 	lookups    int
 }
 
@@ -206,14 +207,20 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 	p.sent, p.at = append(p.sent, s), append(p.at, time.Now())
 	step := p.script[min(n-p.answered, len(p.script)-1)]
 	p.mu.Unlock()
-	return step(ctx, func() payment.ProviderReference {
+	answer := step(ctx, func() payment.ProviderReference {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.applied[s.Key] == "" {
 			p.applied[s.Key] = payment.ProviderReference(fmt.Sprintf("%s-%d", p.name, len(p.applied)+1))
 		}
 		return p.applied[s.Key]
-	}), nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if answer.Transport != payment.TransportNeverSent {
+		p.wire++
+	}
+	return answer, nil
 }
 
 func (p *provider) Query(_ context.Context, s payment.Send) (payment.Answer, error) {
@@ -245,6 +252,13 @@ func (p *provider) sends() []payment.Send {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.sent
+}
+
+// onTheWire is how many sends reached the provider.
+func (p *provider) onTheWire() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wire
 }
 
 func answered(status int, code string) payment.Answer {

@@ -194,8 +194,8 @@ type Operation struct {
 	// makes slow successes unknown. Not longer than AttemptBudget. Defaults to 20s.
 	AttemptTimeout time.Duration `koanf:"attempt_timeout"`
 	// ResolveBy is the time after the claim in which an unknown authorization is
-	// still completed; after it no late charge is wanted, so it is only looked up
-	// and cancelled. Not shorter than Deadline. Defaults to 15m.
+	// still completed; after it no late charge is wanted, so it is only looked up.
+	// Not shorter than Deadline. Defaults to 15m.
 	ResolveBy time.Duration `koanf:"resolve_by"`
 	// InlineBudget is how long a call waits for its operation before it is answered
 	// with the state as it is; the work goes on. A shorter client deadline comes

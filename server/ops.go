@@ -2,7 +2,7 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/pprof"
@@ -19,20 +19,25 @@ const readyTimeout = 2 * time.Second
 
 // readiness says whether this process can take payments now.
 type readiness struct {
-	// check asks the ledger; nil until the server is built, and again once it drains.
+	// check asks the ledger; nil until the server is built.
 	check atomic.Pointer[func(context.Context) error]
+	// draining is set when the server begins to stop.
+	draining atomic.Bool
 }
 
 // open lets the check decide from now on.
 func (r *readiness) open(check func(context.Context) error) { r.check.Store(&check) }
 
 // close makes the process not ready for good.
-func (r *readiness) close() { r.check.Store(nil) }
+func (r *readiness) close() { r.draining.Store(true) }
 
 func (r *readiness) ask(ctx context.Context) error {
 	check := r.check.Load()
-	if check == nil {
-		return fmt.Errorf("starting or draining")
+	switch {
+	case r.draining.Load():
+		return errors.New("draining")
+	case check == nil:
+		return errors.New("starting")
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()

@@ -62,7 +62,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	}
 	select {
 	case <-ctx.Done():
-		t.logger.InfoContext(ctx, "draining", "drain_timeout", c.DrainTimeout)
+		t.logger.InfoContext(ctx, "draining", "drain_timeout", c.DrainTimeout.String())
 		return nil
 	case err := <-l.failed:
 		return fmt.Errorf("the server cannot go on: %w", err)

@@ -93,16 +93,15 @@ type Attempt struct {
 	Deadline          time.Time         `json:"deadline"`         // the owner's last send of it ends before this
 	ResendNotAfter    time.Time         `json:"resend_not_after"` // no send later than this: the provider may have forgotten the key
 	Steps             []Step            `json:"steps"`
-	Sends             int               `json:"sends"`                  // as of the last commit
-	Uncertain         bool              `json:"uncertain,omitempty"`    // some send of it, as of the last commit, ended in unknown
-	Evidence          Evidence          `json:"evidence,omitempty"`     // of the last answer
-	MappingRow        string            `json:"mapping_row,omitempty"`  // row that judged the last answer
-	HTTPStatus        int               `json:"http_status,omitempty"`  // of the last answer
-	Code              string            `json:"code,omitempty"`         // provider's code in the last answer
-	RequestID         string            `json:"request_id,omitempty"`   // provider's id of the last exchange
-	Closed            time.Time         `json:"closed,omitzero"`        // when evidence closed it; zero while open
-	NextAction        *NextAction       `json:"next_action,omitempty"`  // what the shopper must do
-	Contradicted      bool              `json:"contradicted,omitempty"` // later news contradicts what closed it
+	Sends             int               `json:"sends"`                 // as of the last commit
+	Uncertain         bool              `json:"uncertain,omitempty"`   // some send of it, as of the last commit, ended in unknown
+	Evidence          Evidence          `json:"evidence,omitempty"`    // of the last answer
+	MappingRow        string            `json:"mapping_row,omitempty"` // row that judged the last answer
+	HTTPStatus        int               `json:"http_status,omitempty"` // of the last answer
+	Code              string            `json:"code,omitempty"`        // provider's code in the last answer
+	RequestID         string            `json:"request_id,omitempty"`  // provider's id of the last exchange
+	Closed            time.Time         `json:"closed,omitzero"`       // when evidence closed it; zero while open
+	NextAction        *NextAction       `json:"next_action,omitempty"` // what the shopper must do
 }
 
 // Step is one request of an attempt with a provider key of its own.

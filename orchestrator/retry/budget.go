@@ -60,10 +60,8 @@ type bucket struct {
 	filled time.Time // as of when tokens counts what time alone earns
 }
 
-// NewBudget returns a budget with DefaultLimits and the full burst for every account.
-func NewBudget() *Budget { return newBudget(DefaultLimits()) }
-
-// Budget returns a budget with these limits, or what is wrong with them.
+// Budget returns a budget with these limits and the full burst for every
+// account, or what is wrong with the limits.
 func (l Limits) Budget() (*Budget, error) {
 	if l.Now == nil {
 		l.Now = time.Now
@@ -71,11 +69,7 @@ func (l Limits) Budget() (*Budget, error) {
 	if err := l.Validate(); err != nil {
 		return nil, err
 	}
-	return newBudget(l), nil
-}
-
-func newBudget(l Limits) *Budget {
-	return &Budget{limits: l, buckets: make(map[payment.AccountName]*bucket)}
+	return &Budget{limits: l, buckets: make(map[payment.AccountName]*bucket)}, nil
 }
 
 // First records the first send of an attempt: what resends are a share of.

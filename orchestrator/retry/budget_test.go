@@ -95,7 +95,7 @@ func TestBudgetLimits(t *testing.T) {
 	if err := DefaultLimits().Validate(); err != nil {
 		t.Errorf("the default limits are refused: %v", err)
 	}
-	if !NewBudget().Allow("a") {
+	if b, err := DefaultLimits().Budget(); err != nil || !b.Allow("a") {
 		t.Error("a fresh budget refuses the first resend")
 	}
 	for name, change := range map[string]func(*Limits){

@@ -78,9 +78,9 @@ const (
 	// key.
 	PaymentStatus_PAYMENT_STATUS_FAILED PaymentStatus = 12
 	// In: the authorization flow, when it stops without proof of effect or of none.
-	// Out: a retry with the same key, the reconciler, a webhook, or an operator.
-	// For fifteen minutes by default it is completed, after that it is cancelled
-	// at the provider and read back; it stays until there is proof.
+	// Out: a retry with the same key, late news, or an operator. For fifteen
+	// minutes by default it is completed, after that only looked up; it stays until
+	// there is proof.
 	PaymentStatus_PAYMENT_STATUS_UNKNOWN PaymentStatus = 13
 )
 
@@ -345,7 +345,7 @@ const (
 	// it. Final. A new try needs a new key.
 	OperationState_OPERATION_STATE_FAILED OperationState = 6
 	// In: the flow, when it stops without proof. Out: a retry with the same key,
-	// the reconciler, a webhook, or an operator. Stays until there is proof. In a
+	// late news, or an operator. Stays until there is proof. In a
 	// response it means: there may be an effect; retry with the same key, never
 	// with a new one.
 	OperationState_OPERATION_STATE_UNKNOWN OperationState = 7
@@ -1337,7 +1337,7 @@ type Operation struct {
 	// The provider accounts that were tried, in order. Never two at a time: the
 	// next exists only after proof that those before it have no effect.
 	Attempts []*Attempt `protobuf:"bytes,8,rep,name=attempts,proto3" json:"attempts,omitempty"`
-	// When acquit looks after it again without being asked. Absent when final.
+	// When somebody should look at it again, at the latest. Absent when final.
 	NextCheckTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=next_check_time,json=nextCheckTime,proto3" json:"next_check_time,omitempty"`
 	// The payment it belongs to.
 	PaymentId string `protobuf:"bytes,10,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
@@ -1498,8 +1498,9 @@ type Attempt struct {
 	// The provider's id of the last request, for its support desk. Empty when it
 	// gave none.
 	RequestId string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// How often the main request was sent. It is written with the outcome or when
-	// the flow stops, so a crash may leave it too low, never too high.
+	// How often the main request was sent; one that found no connection was not.
+	// It is written with the outcome or when the flow stops, so a crash may leave
+	// it too low, never too high.
 	Sends int32 `protobuf:"varint,10,opt,name=sends,proto3" json:"sends,omitempty"`
 	// When the attempt was recorded, before its first send.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`

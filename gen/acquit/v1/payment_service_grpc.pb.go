@@ -46,14 +46,14 @@ const (
 // Keyed calls. The methods marked IDEMPOTENT need the request metadata
 // "idempotency-key", 1 to 128 printable ASCII characters, one key per intent.
 // The same key with the same payload gives the same answer, byte for byte, once
-// there is an outcome; acquit keeps it 35 days by default. Keys belong to a
+// there is an outcome; acquit keeps it for at least 35 days. Keys belong to a
 // tenant and a method: the same key on another method is another key.
 //
 // Answers. A decline and a failure at the provider are OK responses: read
 // operation.state. While it is INTENT, UNKNOWN or FENCING the answer is interim
-// and not stored: acquit goes on by itself, and the caller retries with the same
-// key, reads the payment, or watches it. A new key for the same intent could
-// charge twice.
+// and not stored: the process goes on with it within its limits, and the caller
+// retries with the same key, which also carries on what was left. A new key for
+// the same intent could charge twice.
 //
 // Response metadata of keyed calls: "acquit-reference-id";
 // "acquit-idempotent-replayed: true" when a stored answer was replayed;
@@ -264,14 +264,14 @@ type PaymentService_WatchPaymentClient = grpc.ServerStreamingClient[WatchPayment
 // Keyed calls. The methods marked IDEMPOTENT need the request metadata
 // "idempotency-key", 1 to 128 printable ASCII characters, one key per intent.
 // The same key with the same payload gives the same answer, byte for byte, once
-// there is an outcome; acquit keeps it 35 days by default. Keys belong to a
+// there is an outcome; acquit keeps it for at least 35 days. Keys belong to a
 // tenant and a method: the same key on another method is another key.
 //
 // Answers. A decline and a failure at the provider are OK responses: read
 // operation.state. While it is INTENT, UNKNOWN or FENCING the answer is interim
-// and not stored: acquit goes on by itself, and the caller retries with the same
-// key, reads the payment, or watches it. A new key for the same intent could
-// charge twice.
+// and not stored: the process goes on with it within its limits, and the caller
+// retries with the same key, which also carries on what was left. A new key for
+// the same intent could charge twice.
 //
 // Response metadata of keyed calls: "acquit-reference-id";
 // "acquit-idempotent-replayed: true" when a stored answer was replayed;
