@@ -1,0 +1,147 @@
+package e2e
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+)
+
+// audit holds every record against the providers' logs: at most one effect an
+// operation and none without a record, exactly one where it succeeded, none
+// where it was declined or failed; each effect of what was asked for; an open
+// operation is owned by nobody and somebody will look at it; nothing final keeps
+// its sealed request. It runs when nothing is under way any longer.
+func (h *house) audit() {
+	h.Helper()
+	dump, err := h.store.Dump()
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.unblocked()
+	known := 0
+	for _, op := range dump.Operations {
+		effects := h.effectsOf(op)
+		known += len(effects)
+		_, open := dump.Open[op.Key]
+		switch {
+		case len(effects) > 1:
+			h.Errorf("operation in %s has %d effects: %+v", op.State, len(effects), effects)
+		case op.State == payment.StateSucceeded && len(effects) != 1:
+			h.Errorf("operation in %s has %d effects", op.State, len(effects))
+		case (op.State == payment.StateDeclined || op.State == payment.StateFailed) && len(effects) != 0:
+			h.Errorf("operation in %s has an effect: %+v", op.State, effects)
+		case op.State.Final() == open:
+			h.Errorf("operation in %s: in the open index: %t", op.State, open)
+		case op.State == payment.StateIntent:
+			h.Errorf("an operation was left in %s", op.State)
+		case op.State.Final() && op.Sealed != nil, !op.State.Final() && op.Sealed == nil:
+			h.Errorf("operation in %s keeps its sealed request: %t", op.State, op.Sealed != nil)
+		case op.State.Answers() != (op.Response != nil):
+			h.Errorf("operation in %s has a response: %t", op.State, op.Response != nil)
+		}
+		for _, e := range effects {
+			if e.Amount > op.Amount.MinorUnits || e.Currency != op.Amount.CurrencyCode {
+				h.Errorf("an effect of %d %s for an operation of %s", e.Amount, e.Currency, op.Amount)
+			}
+		}
+	}
+	if all := h.effects(); all != known {
+		h.Errorf("%d effects at the providers, %d of them belong to an operation", all, known)
+	}
+}
+
+// unblocked checks that no key is kept by somebody who does not work on it, at a
+// time when nobody works on any.
+func (h *house) unblocked() {
+	h.Helper()
+	dump, err := h.store.Dump()
+	if err != nil {
+		h.Fatal(err)
+	}
+	for key, m := range dump.Markers {
+		h.Errorf("operation %s is blocked by a marker of boot %s that nobody works under", key.ID, m.Boot)
+	}
+}
+
+// effects is how many exist at all providers together.
+func (h *house) effects() int {
+	h.Helper()
+	n := 0
+	for _, p := range h.providers {
+		n += len(p.effects())
+	}
+	return n
+}
+
+// received is how many writes arrived at all providers together.
+func (h *house) received() int {
+	h.Helper()
+	n := 0
+	for _, p := range h.providers {
+		n += len(p.received())
+	}
+	return n
+}
+
+// effectsOf are the effects under any provider key of an operation.
+func (h *house) effectsOf(op payment.Operation) []simulator.Entry {
+	h.Helper()
+	var found []simulator.Entry
+	for _, a := range op.Attempts {
+		for _, step := range a.Steps {
+			found = append(found, under(step.Key, h.provider(a.Account).effects())...)
+		}
+	}
+	return found
+}
+
+func (h *house) provider(account payment.AccountName) *provider {
+	h.Helper()
+	i := slices.IndexFunc(h.providers, func(p *provider) bool { return p.account == account })
+	if i < 0 {
+		h.Fatalf("no account %s", account)
+	}
+	return h.providers[i]
+}
+
+// operation is the record under a caller's key.
+func (h *house) operation(key payment.IdempotencyKey) payment.Operation {
+	h.Helper()
+	call := payment.Call{Tenant: "default", Method: payment.MethodAuthorize, Key: key}
+	s, err := h.store.Ledger("reader").Read(h.Context(), call.OperationKey())
+	if err != nil {
+		h.Fatalf("operation of key %s: %v", key, err)
+	}
+	return s.Operation
+}
+
+// records is how many operations there are.
+func (h *house) records() int {
+	h.Helper()
+	dump, err := h.store.Dump()
+	if err != nil {
+		h.Fatal(err)
+	}
+	return len(dump.Operations)
+}
+
+// logBook collects the lines of the log.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

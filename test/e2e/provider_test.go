@@ -1,0 +1,118 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+)
+
+// provider is the simulated provider of one account.
+type provider struct {
+	*pipes
+
+	account   payment.AccountName
+	host      string
+	simulator *simulator.Simulator
+	t         *testing.T
+}
+
+func newProvider(t *testing.T, account payment.AccountName, c simulator.Config) *provider {
+	t.Helper()
+	s, err := simulator.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &provider{
+		account: account, host: string(account) + ".test", simulator: s, t: t,
+		pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := s.Serve(ctx, p.pipes); err != nil {
+			t.Errorf("provider %s: %v", account, err)
+		}
+	})
+	t.Cleanup(func() {
+		stop()
+		serving.Wait()
+		if err := s.Close(); err != nil {
+			t.Errorf("provider %s: %v", account, err)
+		}
+	})
+	return p
+}
+
+// entries of the provider's log, of one kind, oldest first.
+func (p *provider) entries(kind simulator.Kind) []simulator.Entry {
+	p.t.Helper()
+	found, err := p.simulator.Entries(kind)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return found
+}
+
+// received are the writes that arrived from acquit, without the copies that the
+// network made of them.
+func (p *provider) received() []simulator.Entry {
+	p.t.Helper()
+	return slices.DeleteFunc(p.entries(simulator.KindRequest), func(e simulator.Entry) bool { return e.Copy })
+}
+
+// effects are those that exist at the provider.
+func (p *provider) effects() []simulator.Entry {
+	p.t.Helper()
+	return p.entries(simulator.KindEffect)
+}
+
+// under keeps the entries of a provider key.
+func under(key payment.ProviderKey, entries []simulator.Entry) []simulator.Entry {
+	return slices.DeleteFunc(slices.Clone(entries), func(e simulator.Entry) bool { return e.Key != string(key) })
+}
+
+// pipes is a listener of in-memory connections that can refuse them.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+	down  atomic.Bool
+}
+
+func (l *pipes) dial(ctx context.Context) (net.Conn, error) {
+	if l.down.Load() {
+		return nil, &net.OpError{Op: "dial", Net: "pipe", Err: syscall.ECONNREFUSED}
+	}
+	client, served := net.Pipe()
+	select {
+	case l.conns <- served:
+		return client, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
