@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -84,6 +85,9 @@ func (f *flight) send(ctx context.Context) (decision, error) {
 	}
 	f.annotate(span, answer, verdict, d)
 	f.count(ctx, answer, verdict, d, f.o.cfg.Now().Sub(started))
+	if d.action == actionSettle {
+		f.outcomeKnown()
+	}
 	f.publish()
 	return d, nil
 }
@@ -205,6 +209,10 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 		span.RecordError(err)
 		return decision{action: actionPark, reason: "the look-up failed"}, nil
 	}
+	if f.elsewhere(answer.Reference) {
+		// Our reference is the same in every attempt: this is what an earlier one made.
+		return decision{action: actionPark, reason: "the look-up showed another attempt's object"}, nil
+	}
 	verdict := f.judge(mapping.Query, &answer)
 	d := decision{action: actionPark, reason: "the look-up did not tell"}
 	switch verdict.Evidence {
@@ -259,4 +267,10 @@ func (f *flight) spanOptions() []trace.SpanStartOption {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: f.lastSend}))
 	}
 	return opts
+}
+
+// elsewhere reports whether an object was made by an earlier attempt.
+func (f *flight) elsewhere(ref payment.ProviderReference) bool {
+	earlier := f.op().Attempts[:len(f.op().Attempts)-1]
+	return ref != "" && slices.ContainsFunc(earlier, func(a payment.Attempt) bool { return a.ProviderReference == ref })
 }

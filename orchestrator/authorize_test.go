@@ -122,7 +122,7 @@ func TestFailoverNeedsClosedEvidence(t *testing.T) {
 func TestRetryAfterIsALowerBound(t *testing.T) {
 	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
 		w.provider(0).script = []line{func(context.Context, func() payment.ProviderReference) payment.Answer {
-			a := answered(429, "")
+			a := answered(429, "rate_limited")
 			a.RetryAfter = 17 * time.Second
 			return a
 		}, succeed}

@@ -73,9 +73,14 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 // park ends the flight without an outcome (T5): nobody owns the operation, and
 // it is due again later.
 func (f *flight) park(ctx context.Context, reason string) error {
+	return f.leave(ctx, reason, false)
+}
+
+// leave is park; forCaller keeps everybody but the caller from carrying on.
+func (f *flight) leave(ctx context.Context, reason string, forCaller bool) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
 	now := f.o.cfg.Now()
-	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay)}
+	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace), ForCaller: forCaller}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
@@ -107,7 +112,9 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 		snap, err := f.o.cfg.Ledger.Advance(ctx, f.snap, change)
 		switch {
 		case err == nil:
+			mine := f.snap
 			f.snap = snap
+			f.witness(ctx, mine.Operation) // what was taken for this write may be another's
 			return nil
 		case errors.Is(err, ledger.ErrPaymentMoved):
 			f.snap = snap // the operation is still mine: build on the payment as it is now
@@ -120,13 +127,13 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 			mine := f.snap
 			f.snap = snap
 			if !f.stillNews(t, mine.Operation) {
-				f.witness(ctx, t, mine.Operation)
+				f.witness(ctx, mine.Operation)
 				return f.afterFence()
 			}
 		case transient(err):
 			f.log().WarnContext(ctx, "the ledger does not take the record", "error", err)
 			if !f.o.cfg.Now().Before(until) || !f.pauseLedger(ctx) {
-				return f.notDurable(t, err)
+				return notDurable(err)
 			}
 		default:
 			return err
@@ -165,22 +172,23 @@ func (f *flight) stillNews(t payment.Transition, mine payment.Operation) bool {
 	settle, outcome := t.(payment.Settle)
 	now := f.snap.Operation
 	return outcome && settle.Report.Evidence != payment.EvidenceNoEffectNotSticky &&
-		!now.State.Final() && now.State != payment.StateFencing && now.Response == nil &&
+		!now.State.Final() && now.State != payment.StateFencing && (now.Response == nil || settle.State.Final()) &&
 		now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account
 }
 
 // witness raises an alarm when this flight holds an effect that the record, as
 // others have written it by now, does not know of: there may be two.
-func (f *flight) witness(ctx context.Context, t payment.Transition, mine payment.Operation) {
-	settle, outcome := t.(payment.Settle)
+func (f *flight) witness(ctx context.Context, mine payment.Operation) {
 	now := f.snap.Operation
-	if !outcome || settle.Report.Evidence != payment.EvidenceEffect ||
-		(now.State == payment.StateSucceeded && now.Current().Account == mine.Current().Account) {
+	held, shown := f.report.ProviderReference, now.Current().ProviderReference
+	same := now.Current().Account == mine.Current().Account && (held == "" || shown == "" || held == shown)
+	denied := now.State == payment.StateDeclined || now.State == payment.StateFailed
+	if f.report.Evidence != payment.EvidenceEffect || (same && !denied) {
 		return
 	}
 	f.o.metrics.contradictions.Add(ctx, 1)
 	f.log().ErrorContext(ctx, "an effect exists that the record does not know of", "account", string(mine.Current().Account),
-		"provider_reference", string(settle.Report.ProviderReference), "recorded_state", string(now.State))
+		"provider_reference", string(held), "recorded_state", string(now.State))
 }
 
 // afterFence ends a flight that lost its operation: with the outcome that the
@@ -193,13 +201,10 @@ func (f *flight) afterFence() error {
 }
 
 // notDurable is what the caller is told when the ledger stayed away.
-func (f *flight) notDurable(t payment.Transition, err error) error {
-	if _, outcome := t.(payment.Settle); !outcome {
-		return refusal(err)
-	}
+func notDurable(err error) error {
 	return &payment.Error{
 		Reason: payment.ReasonOutcomePending, RetryAfter: time.Second, Err: err,
-		Message: "the provider has answered but the outcome is not yet durable; retry with the same key",
+		Message: "something may have been done that the ledger has not recorded yet; retry with the same key, never with a new one",
 	}
 }
 

@@ -46,7 +46,7 @@ func (f *flight) decide(a payment.Answer, v payment.Verdict) (decision, error) {
 		if d, again := f.again(a, v); again {
 			return d, nil
 		}
-		if f.op().Closable(f.report) {
+		if f.op().Closable(f.report) && !f.o.doubtful[f.op().Current().Account] {
 			return f.negative(a, v)
 		}
 	case payment.EvidenceUnknown:

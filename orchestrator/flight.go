@@ -80,7 +80,7 @@ func (f *flight) work(ctx context.Context, work func(context.Context, *flight) e
 // then it is left for the caller's retry.
 func (f *flight) launch(ctx context.Context, on func(context.Context) error) error {
 	if !f.launched() {
-		return f.park(ctx, "the ledger answered too late for the caller")
+		return f.leave(ctx, "the ledger answered too late for the caller", true)
 	}
 	return on(ctx)
 }
@@ -148,10 +148,7 @@ func (f *flight) interim() (payment.Reply, error) {
 	case view.Revision.Operation == 0:
 		return payment.Reply{}, refusal(ledger.ErrUnavailable)
 	case settled:
-		return payment.Reply{}, &payment.Error{
-			Reason: payment.ReasonOutcomePending, RetryAfter: time.Second,
-			Message: "the provider has answered but the outcome is not yet durable; retry with the same key",
-		}
+		return payment.Reply{}, notDurable(nil)
 	}
 	return f.o.reply(view)
 }
@@ -214,13 +211,19 @@ type flights struct {
 
 	mu      sync.Mutex
 	drained bool
-	flying  map[payment.OperationKey]int
+	flying  map[payment.OperationKey]*crew
 	empty   sync.WaitGroup
+}
+
+// crew are the flights about one key.
+type crew struct {
+	count int
+	gone  chan struct{} // closed when the last of them has ended
 }
 
 func newFlights(limit int) *flights {
 	return &flights{
-		slots: make(chan struct{}, limit), draining: make(chan struct{}), flying: make(map[payment.OperationKey]int),
+		slots: make(chan struct{}, limit), draining: make(chan struct{}), flying: make(map[payment.OperationKey]*crew),
 	}
 }
 
@@ -236,7 +239,10 @@ func (fs *flights) enter(key payment.OperationKey) error {
 	default:
 		return &payment.Error{Reason: payment.ReasonOverloaded, Message: "too many operations in flight", RetryAfter: time.Second}
 	}
-	fs.flying[key]++
+	if fs.flying[key] == nil {
+		fs.flying[key] = &crew{gone: make(chan struct{})}
+	}
+	fs.flying[key].count++
 	fs.empty.Add(1)
 	return nil
 }
@@ -244,8 +250,11 @@ func (fs *flights) enter(key payment.OperationKey) error {
 func (fs *flights) leave(key payment.OperationKey) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if fs.flying[key]--; fs.flying[key] == 0 {
+	if c := fs.flying[key]; c.count > 1 {
+		c.count--
+	} else {
 		delete(fs.flying, key)
+		close(c.gone)
 	}
 	<-fs.slots
 	fs.empty.Done()
@@ -255,7 +264,21 @@ func (fs *flights) leave(key payment.OperationKey) {
 func (fs *flights) count(key payment.OperationKey) int {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	return fs.flying[key]
+	if c := fs.flying[key]; c != nil {
+		return c.count
+	}
+	return 0
+}
+
+// gone is closed when no flight of this process is about key any more; nil if
+// none is now.
+func (fs *flights) gone(key payment.OperationKey) <-chan struct{} {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if c := fs.flying[key]; c != nil {
+		return c.gone
+	}
+	return nil
 }
 
 func (fs *flights) drain(ctx context.Context) error {

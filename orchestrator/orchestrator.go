@@ -63,6 +63,10 @@ type Renderer interface {
 type ConfiguredAccount struct {
 	Account Account
 	Tenants []payment.TenantID // empty: every tenant
+	// MayRepeat says that something between us and the provider may repeat or
+	// answer requests by itself. Then a refusal of one copy says nothing about
+	// another: it neither fails an operation nor lets another account try.
+	MayRepeat bool
 }
 
 // Config holds what an Orchestrator works with. The zero value of each setting
@@ -124,6 +128,7 @@ type Config struct {
 type Orchestrator struct {
 	cfg      Config
 	accounts map[payment.AccountName]Account
+	doubtful map[payment.AccountName]bool // whose refusals prove nothing; see MayRepeat
 	flights  *flights
 	budget   *retry.Budget
 	metrics  *metrics
@@ -151,7 +156,7 @@ func New(cfg Config) (*Orchestrator, error) {
 		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
 	o := &Orchestrator{
-		cfg: cfg, accounts: make(map[payment.AccountName]Account), flights: newFlights(cfg.MaxInFlight),
+		cfg: cfg, accounts: make(map[payment.AccountName]Account), doubtful: make(map[payment.AccountName]bool), flights: newFlights(cfg.MaxInFlight),
 		budget: budget, metrics: m, log: cfg.Logger,
 		tracer: cfg.Tracer.Tracer("github.com/acquitpay/acquit/orchestrator"),
 	}
@@ -159,7 +164,14 @@ func New(cfg Config) (*Orchestrator, error) {
 		if _, twice := o.accounts[a.Account.Name()]; twice {
 			return nil, fmt.Errorf("orchestrator: two accounts are named %s", a.Account.Name())
 		}
-		o.accounts[a.Account.Name()] = a.Account
+		for name, other := range o.accounts {
+			if other.Target() == a.Account.Target() {
+				// Our reference is the same on every account of an operation: look-ups would
+				// find one account's object on the other.
+				return nil, fmt.Errorf("orchestrator: accounts %s and %s are the same merchant at the same provider", name, a.Account.Name())
+			}
+		}
+		o.accounts[a.Account.Name()], o.doubtful[a.Account.Name()] = a.Account, a.MayRepeat
 	}
 	return o, nil
 }
@@ -225,11 +237,19 @@ func (o *Orchestrator) Payment(ctx context.Context, tenant payment.TenantID, id 
 // Await returns nil once the operation has a response or no owner. The caller
 // then asks again; being woken proves nothing. Errors: ctx's, *payment.Error.
 func (o *Orchestrator) Await(ctx context.Context, key payment.OperationKey) error {
+	if gone := o.flights.gone(key); gone != nil { // nearer than the ledger, and true without a marker
+		select {
+		case <-gone:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if err := o.cfg.Ledger.Await(ctx, key); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return refusal(err)
+		return recorded(refusal(err))
 	}
 	return nil
 }
@@ -239,7 +259,7 @@ func (o *Orchestrator) Await(ctx context.Context, key payment.OperationKey) erro
 func (o *Orchestrator) Interim(ctx context.Context, op payment.Operation) (payment.Reply, error) {
 	snap, err := o.cfg.Ledger.Read(ctx, op.Key)
 	if err != nil {
-		return payment.Reply{}, refusal(err)
+		return payment.Reply{}, recorded(refusal(err))
 	}
 	return o.reply(snap)
 }
@@ -261,6 +281,15 @@ func (o *Orchestrator) reply(s ledger.Snapshot) (payment.Reply, error) {
 		return payment.Reply{}, &payment.Error{Reason: payment.ReasonInternal, Message: "the answer could not be rendered", Err: err}
 	}
 	return payment.Reply{Bytes: raw}, nil
+}
+
+// recorded is what a refusal means for an operation that exists: that the ledger
+// is away says nothing about what was done before.
+func recorded(err error) error {
+	if e, ok := errors.AsType[*payment.Error](err); ok && e.Reason == payment.ReasonLedgerUnavailable {
+		return notDurable(e)
+	}
+	return err
 }
 
 // refusal turns an error that ends a call into what the caller is told.

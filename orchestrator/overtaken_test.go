@@ -84,7 +84,7 @@ func TestOvertakenFailover(t *testing.T) {
 			inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
 				w.provider(0).script, w.provider(1).script = []line{decline}, []line{second}
 				paused := make(chan struct{})
-				one := w.boot("one", func(c *orchestrator.Config) { c.InlineBudget = time.Hour }, w.holdAt("one", payment.PointFailoverBefore, paused))
+				one := w.boot("one", func(c *orchestrator.Config) { c.InlineBudget = time.Hour }, w.holdAt(payment.PointFailoverBefore, paused))
 				call := newCall("key")
 				done := make(chan error, 1)
 				go func() {
@@ -110,14 +110,14 @@ func TestOvertakenFailover(t *testing.T) {
 	}
 }
 
-// holdAt holds the first flight of a boot at a point until the channel closes.
-func (w *world) holdAt(boot payment.BootID, point payment.Point, until chan struct{}) func(*orchestrator.Config) {
+// holdAt holds the first flight of boot one at a point until the channel closes.
+func (w *world) holdAt(point payment.Point, until chan struct{}) func(*orchestrator.Config) {
 	held := false
 	return func(c *orchestrator.Config) {
 		c.Probe = func(_ context.Context, p payment.Point) {
 			if p == point && !held {
 				held = true
-				w.store.Pause(boot)
+				w.store.Pause("one")
 				<-until
 			}
 		}
@@ -267,7 +267,7 @@ func TestEffectBesideTheRecordIsAnAlarm(t *testing.T) {
 		w.provider(0).script = []line{succeed, decline}
 		paused := make(chan struct{})
 		var log logBuffer
-		one := w.boot("one", log.to, w.holdAt("one", payment.PointOutcomeBefore, paused))
+		one := w.boot("one", log.to, w.holdAt(payment.PointOutcomeBefore, paused))
 		call := newCall("key")
 		go func() { _, _ = one.Authorize(w.Context(), call, instruction("a", "b")) }()
 		time.Sleep(18 * time.Second)

@@ -14,9 +14,11 @@ import (
 // then the same request under the same key, else parked again. The recorded
 // account is kept; routing is not asked again.
 //
-// Errors: *payment.KeyTakenError if somebody owns it after all; *payment.Error.
+// Errors: *payment.KeyTakenError if somebody owns it after all; *payment.Error,
+// which is OUTCOME_PENDING while the ledger is away: an earlier call may have
+// had its effect.
 func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (payment.Reply, error) {
-	return o.detach(ctx, op.Key, func(ctx context.Context, f *flight) error {
+	reply, err := o.detach(ctx, op.Key, func(ctx context.Context, f *flight) error {
 		working, err := f.takeOver(ctx, op.Key)
 		if err != nil || !working {
 			return err
@@ -24,6 +26,7 @@ func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (paymen
 		o.cfg.Probe(ctx, payment.PointTakeoverAfter)
 		return f.launch(ctx, f.resume)
 	})
+	return reply, recorded(err)
 }
 
 // resume asks the provider first: most of what was left behind has happened.
@@ -112,11 +115,15 @@ func (o *Orchestrator) orphaned(s ledger.Snapshot) bool {
 	return !o.alive(s.Operation, s.Marker.Present, 1) || o.cfg.Now().After(s.Operation.OwnerUntil)
 }
 
-// alive reports whether somebody works on the operation: its marker is there,
-// and is not one that this process left behind. asking is how many flights of
-// this process about the key are the asker's own.
+// alive reports whether somebody works on the operation. Of this process's own
+// the flights tell: a marker may have been left behind, and a flight may go on
+// whose marker went with a lease. Of others only the marker tells. asking is how
+// many flights of this process about the key are the asker's own.
 func (o *Orchestrator) alive(op payment.Operation, marker bool, asking int) bool {
-	return marker && (op.Owner != o.cfg.Ledger.Boot() || o.flights.count(op.Key) > asking)
+	if op.Owner != "" && op.Owner == o.cfg.Ledger.Boot() {
+		return o.flights.count(op.Key) > asking
+	}
+	return marker
 }
 
 // taken tells the holder of a key what stands under it, and whether to wait.

@@ -58,7 +58,7 @@ func inWorld(t *testing.T, names []payment.AccountName, body func(*world)) {
 func (w *world) boot(name payment.BootID, change ...func(*orchestrator.Config)) *orchestrator.Orchestrator {
 	w.Helper()
 	cfg := orchestrator.Config{
-		Ledger: w.store.Ledger(name), Table: w.table, Keys: w.keys, Renderer: plainRenderer{}, Logger: slog.New(slog.DiscardHandler),
+		Ledger: w.store.Ledger(name), Table: w.table, Keys: w.keys, Renderer: plainRenderer{}, Logger: discard(),
 	}
 	for _, p := range w.providers {
 		cfg.Accounts = append(cfg.Accounts, orchestrator.ConfiguredAccount{Account: p})
@@ -261,6 +261,15 @@ func (p *provider) onTheWire() int {
 	return p.wire
 }
 
+// times are when sends came in.
+func (p *provider) times() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func answered(status int, code string) payment.Answer {
 	return payment.Answer{Transport: payment.TransportAnswered, HTTPStatus: status, Code: code}
 }
@@ -277,7 +286,9 @@ var (
 		return authorized(effect())
 	}
 	fail500 line = func(context.Context, func() payment.ProviderReference) payment.Answer { return answered(500, "") }
-	refuse  line = func(context.Context, func() payment.ProviderReference) payment.Answer { return answered(429, "") }
+	refuse  line = func(context.Context, func() payment.ProviderReference) payment.Answer {
+		return answered(429, "rate_limited")
+	}
 	decline line = func(context.Context, func() payment.ProviderReference) payment.Answer {
 		a := answered(402, "declined")
 		a.Decline = "insufficient_funds"

@@ -39,7 +39,7 @@ func newAccounts(ctx context.Context, c Config, p Process, strike probe, t *tele
 		if err != nil {
 			return nil, fmt.Errorf("accounts[%d]: %w", i, err)
 		}
-		configured := orchestrator.ConfiguredAccount{Account: guard}
+		configured := orchestrator.ConfiguredAccount{Account: guard, MayRepeat: a.MayRepeat}
 		for _, tenant := range a.Tenants {
 			configured.Tenants = append(configured.Tenants, payment.TenantID(tenant))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,13 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 )
 
 // command runs the built command and returns what it printed and its exit code.
@@ -74,17 +82,30 @@ func TestCommands(t *testing.T) {
 		{"authorize_generated_key", authorize("--token", "tok_ok")},
 		{"authorize_declined", authorize("--token", "tok_decline_lost_card", "--key", "order-3")},
 		{"authorize_failed", authorize("--token", "tok_400", "--key", "order-4")},
-		{"authorize_unknown", authorize("--token", "tok_timeout_before_effect_always", "--key", "order-5", "--timeout", "1s")},
+		{"authorize_partial", authorize("--token", "tok_partial", "--key", "order-9")},
+		{"authorize_not_done", authorize("--token", "tok_timeout_before_effect_always", "--key", "order 5", "--timeout", "1s")},
+		{"authorize_unknown", authorize("--token", "tok_redirect", "--key", "order-10")},
+		{"authorize_unknown_json", authorize("--token", "tok_redirect", "--key", "order-11", "-o", "json")},
 		{"authorize_requires_action", authorize("--token", "tok_requires_action", "--key", "order-6")},
 		{"authorize_no_route", authorize("--token", "tok_ok", "--key", "order-7", "--account", "nobody")},
 		{"authorize_invalid", authorize("--token", "tok with spaces", "--key", "order-8")},
+		{"authorize_empty_key", authorize("--token", "tok_ok", "--key", "")},
+		{"authorize_foreign_key", authorize("--token", "tok_ok", "--key", "ä")},
+		{"authorize_long_key", authorize("--token", "tok_ok", "--key", strings.Repeat("k", 129))},
+		{"authorize_padded_key", authorize("--token", "tok_ok", "--key", "k ")},
+		{"authorize_no_certificate", authorize("--token", "tok_ok", "--tls-ca", "testdata/none.pem")},
 		{"authorize_bad_amount", []string{"authorize", "--addr", r.GRPC, "--amount", "10,00", "--currency", "EUR", "--token", "tok_ok"}},
 		{"authorize_no_token", []string{"authorize", "--addr", r.GRPC, "--amount", "10.00", "--currency", "EUR"}},
 		{"authorize_not_reachable", []string{"authorize", "--addr", "127.0.0.1:1", "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "k"}},
 		{"get_not_found", []string{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", r.GRPC}},
 		{"get_not_found_json", []string{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", r.GRPC, "-o", "json"}},
 		{"unknown_command", []string{"autorize"}},
+		{"unknown_flag", []string{"etcd", "--dat-dir", "x"}},
 		{"help", []string{"help"}},
+		{"help_unknown", []string{"help", "bogus"}},
+		{"help_config_unknown", []string{"help", "config", "bogus"}},
+		{"help_config_check", []string{"help", "config", "check"}},
+		{"help_etcd", []string{"etcd", "--help"}},
 		{"help_authorize", []string{"authorize", "--help"}},
 		{"help_serve", []string{"serve", "--help"}},
 		{"sandbox_tokens", []string{"sandbox", "--tokens"}},
@@ -116,6 +137,108 @@ func TestGetCommand(t *testing.T) {
 		stdout, stderr, code := command(t, nil, append([]string{"get", id, "--addr", r.GRPC}, more...)...)
 		golden(t, filepath.Join("commands", name+".golden.txt"), fmt.Appendf(nil,
 			"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", strings.Join(append([]string{"get", "PAYMENT"}, more...), " "), masked(stdout), masked(stderr), code))
+	}
+}
+
+// TestGetCommandPartial: a payment of which the provider authorized a part is
+// never shown as if it were the whole.
+func TestGetCommandPartial(t *testing.T) {
+	r := start(t, nil)
+	stdout, stderr, code := command(t, nil, "authorize", "--addr", r.GRPC, "--amount", "10.00", "--currency", "EUR", "--token", "tok_partial", "--key", "order-1")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, stderr)
+	}
+	id := strings.Fields(stdout)[1]
+	for name, more := range map[string][]string{"get_partial": nil, "get_partial_timeline": {"--timeline"}} {
+		stdout, stderr, code := command(t, nil, append([]string{"get", id, "--addr", r.GRPC}, more...)...)
+		golden(t, filepath.Join("commands", name+".golden.txt"), fmt.Appendf(nil,
+			"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", strings.Join(append([]string{"get", "PAYMENT"}, more...), " "), masked(stdout), masked(stderr), code))
+	}
+}
+
+// stubborn is a service that refuses every call, or hangs.
+type stubborn struct {
+	acquitv1.UnimplementedPaymentServiceServer
+
+	refusal error
+	hangs   chan struct{} // closed when a call does; nil refuses
+}
+
+func (s *stubborn) Authorize(ctx context.Context, _ *acquitv1.AuthorizeRequest) (*acquitv1.AuthorizeResponse, error) {
+	if s.hangs != nil {
+		close(s.hangs)
+		<-ctx.Done()
+	}
+	return nil, s.refusal
+}
+
+func (s *stubborn) GetPayment(context.Context, *acquitv1.GetPaymentRequest) (*acquitv1.GetPaymentResponse, error) {
+	return nil, s.refusal
+}
+
+// listen serves it until the test ends and returns its address.
+func (s *stubborn) listen(t *testing.T) string {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := grpc.NewServer()
+	acquitv1.RegisterPaymentServiceServer(service, s)
+	go func() { _ = service.Serve(listener) }() // it ends with the test
+	t.Cleanup(service.Stop)
+	return listener.Addr().String()
+}
+
+// TestRefusedCommands: what to do about a refusal is said with the key by a
+// command that has one, and without by one that only reads.
+func TestRefusedCommands(t *testing.T) {
+	for name, reason := range map[string]string{
+		"ledger_down": "LEDGER_UNAVAILABLE", "internal": "INTERNAL", "pending": "OUTCOME_PENDING", "bare": "",
+	} {
+		refusal := status.New(codes.Unavailable, "no")
+		if reason != "" {
+			var err error
+			if refusal, err = refusal.WithDetails(&errdetails.ErrorInfo{Reason: reason}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		addr := (&stubborn{refusal: refusal.Err()}).listen(t)
+		var all bytes.Buffer
+		for _, args := range [][]string{
+			{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", addr},
+			{"authorize", "--addr", addr, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "it's 1"},
+			{"authorize", "--addr", addr, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "order-1", "-o", "json"},
+		} {
+			stdout, stderr, code := command(t, nil, args...)
+			fmt.Fprintf(&all, "$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", masked(strings.Join(args, " ")), masked(stdout), masked(stderr), code)
+		}
+		golden(t, filepath.Join("commands", "refused_"+name+".golden.txt"), all.Bytes())
+	}
+}
+
+// TestInterruptedAuthorize: whoever interrupts a call that is out is told that
+// there may be an effect, and by which key to ask again. The service hangs, so
+// the signal alone ends the command.
+func TestInterruptedAuthorize(t *testing.T) {
+	for _, interrupt := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		s := &stubborn{hangs: make(chan struct{})}
+		cmd := exec.CommandContext(t.Context(), binary(t), "authorize", "--addr", s.listen(t),
+			"--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--timeout", "5m")
+		var stderr safeBuffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-s.hangs
+		if err := cmd.Process.Signal(interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // the exit code is looked at
+		if code := cmd.ProcessState.ExitCode(); code != 4 {
+			t.Errorf("%s: exit code %d, want 4", interrupt, code)
+		}
+		golden(t, filepath.Join("commands", "authorize_interrupted.golden.txt"), []byte(masked(stderr.String())))
 	}
 }
 

@@ -252,8 +252,14 @@ type Account struct {
 	// Credential is where the provider's secret is kept. Not needed for the
 	// simulator.
 	Credential Secret `koanf:"credential"`
-	// Tenants may use the account. Empty means all.
+	// Tenants may use the account. Empty means all. This build knows no tenant but
+	// "default", whoever calls, and refuses others.
 	Tenants []string `koanf:"tenants"`
+	// MayRepeat says that something between acquit and the provider, such as a
+	// proxy, may repeat requests or answer them by itself. Then a refusal proves
+	// nothing: it neither fails an operation nor lets another account try.
+	// Defaults to false.
+	MayRepeat bool `koanf:"may_repeat"`
 }
 
 // Sandbox is the simulated provider in this process. Its effects are kept in the

@@ -66,6 +66,8 @@ func TestLoadRefuses(t *testing.T) {
 		"null":                   {"grpc_addr:", "grpc_addr: must be host:port, such as 127.0.0.1:7400"},
 		"unbounded sends":        {"retry: {max_sends: 0}", "retry: max sends is 0, want 1 to 50"},
 		"no spacing":             {"retry: {spacing: []}", "retry: no spacing between sends"},
+		"etcd in the clear":      {"ledger: {etcd: {endpoints: ['http://etcd-0:2379']}}", "ledger.etcd.endpoints[0]: etcd-0:2379 is not loopback, so it needs https, or insecure (--insecure) where the network lets nobody else in"},
+		"a tenant nobody is":     {"accounts: [{name: a, driver: sandbox, environment: sandbox, tenants: [shop]}]", "accounts[0].tenants[0]: must be default: this build gives callers no other tenant, so the account would fit nobody"},
 		"attempt beyond its end": {"operation: {attempt_timeout: 71s}", "operation.attempt_timeout: must be longer than 0s and not longer than operation.attempt_budget"},
 		"short session":          {"session_ttl: 2s", "session_ttl: must be whole seconds, at least 5s"},
 		"no accounts":            {"accounts: []", "accounts: must name at least one account"},

@@ -50,7 +50,7 @@ func (c Config) problems() []Problem {
 	v.that(c.Telemetry.OTLPEndpoint == "" || hostPort(c.Telemetry.OTLPEndpoint), "telemetry.otlp_endpoint", "must be host:port, without a scheme")
 	v.that(c.Keys.File == "" || c.Keys.Secret.IsZero(), "keys.file", "must not be set together with keys.secret")
 	v.listeners(c)
-	v.ledger(c.Ledger)
+	v.ledger(c.Ledger, c.Insecure)
 	v.operation(c.Operation)
 	v.retry(c.Retry)
 	v.accounts(c.Accounts)
@@ -82,9 +82,11 @@ func (c *checks) listeners(config Config) {
 	}
 }
 
-func (c *checks) ledger(l Ledger) {
+func (c *checks) ledger(l Ledger, insecure bool) {
 	for i, e := range l.Etcd.Endpoints {
 		u, err := url.Parse(e)
+		c.that(err != nil || u.Scheme != "http" || insecure || loopback(u.Host), fmt.Sprintf("ledger.etcd.endpoints[%d]", i),
+			"%s is not loopback, so it needs https, or insecure (--insecure) where the network lets nobody else in", u.Host)
 		c.that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "",
 			fmt.Sprintf("ledger.etcd.endpoints[%d]", i), "must be a URL such as https://etcd-0:2379")
 	}
@@ -116,7 +118,7 @@ func (c *checks) retry(r Retry) {
 }
 
 func (c *checks) accounts(accounts []Account) {
-	name, tenant := regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`), regexp.MustCompile(`^[^/\x00]+$`)
+	name := regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 	c.that(len(accounts) > 0, "accounts", "must name at least one account")
 	seen := map[string]int{}
 	for i, a := range accounts {
@@ -133,7 +135,7 @@ func (c *checks) accounts(accounts []Account) {
 			c.that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", at("base_url"), "must be a URL such as https://api.example.com")
 		}
 		for j, t := range a.Tenants {
-			c.that(tenant.MatchString(t), fmt.Sprintf("%s[%d]", at("tenants"), j), "must be a name without a slash")
+			c.that(t == "default", fmt.Sprintf("%s[%d]", at("tenants"), j), "must be default: this build gives callers no other tenant, so the account would fit nobody")
 		}
 	}
 }

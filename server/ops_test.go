@@ -33,7 +33,7 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("%s: not alive: %d", when, code)
 		}
 	}
-	expect("starting", http.StatusServiceUnavailable, "not ready: starting or draining")
+	expect("starting", http.StatusServiceUnavailable, "not ready: starting")
 	var trouble error
 	ready.open(func(ctx context.Context) error {
 		if _, bounded := ctx.Deadline(); !bounded {
@@ -45,7 +45,7 @@ func TestReadiness(t *testing.T) {
 	trouble = errors.New("no session")
 	expect("in trouble", http.StatusServiceUnavailable, "not ready: no session")
 	ready.close()
-	expect("draining", http.StatusServiceUnavailable, "not ready: starting or draining")
+	expect("draining", http.StatusServiceUnavailable, "not ready: draining")
 }
 
 // TestRunNamesTheFlagOfATakenPort: each address in turn is taken; Run says which

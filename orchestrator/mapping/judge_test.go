@@ -87,9 +87,9 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 		"101":            {answer(101, "", ""), unknown(payment.ResendNever)},
 		"307":            {answer(307, "", ""), unknown(payment.ResendNever)},
 		"400":            {answer(400, "", ""), unknown(payment.ResendNever)},
-		"401":            {answer(401, "", ""), outcome{payment.EvidenceNoEffectNotSticky, payment.ResendNever, true}},
+		"401":            {answer(401, "", ""), unknown(payment.ResendNever)},
 		"402":            {answer(402, "", ""), unknown(payment.ResendNever)},
-		"403":            {answer(403, "", ""), outcome{payment.EvidenceNoEffectNotSticky, payment.ResendNever, true}},
+		"403":            {answer(403, "", ""), unknown(payment.ResendNever)},
 		"404":            {answer(404, "", ""), unknown(payment.ResendNever)},
 		"408":            {answer(408, "", ""), unknown(payment.ResendBackoff)},
 		"409":            {answer(409, "", ""), unknown(payment.ResendBackoff)},
@@ -97,7 +97,7 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 		"422":            {answer(422, "", ""), unknown(payment.ResendNever)},
 		"424":            {answer(424, "", ""), unknown(payment.ResendBackoff)},
 		"425":            {answer(425, "", ""), unknown(payment.ResendBackoff)},
-		"429":            {answer(429, "", ""), outcome{payment.EvidenceNoEffectNotSticky, payment.ResendBackoff, true}},
+		"429":            {answer(429, "", ""), unknown(payment.ResendBackoff)},
 		"500":            {answer(500, "", ""), unknown(payment.ResendBackoff)},
 		"599":            {answer(599, "", ""), unknown(payment.ResendBackoff)},
 	} {
@@ -179,7 +179,7 @@ func TestJudgeIsTotalAndUnlistedIsUnknown(t *testing.T) {
 		}
 		if v.Evidence != payment.EvidenceUnknown && r.Code == "" {
 			known := m != Query && (slices.Contains(proof, a.Transport) ||
-				answered && slices.Contains([]int{401, 403, 418, 429}, a.HTTPStatus))
+				answered && a.HTTPStatus == 418)
 			if !known || v.Evidence != payment.EvidenceNoEffectNotSticky {
 				t.Fatalf("%s %s %+v: unlisted, yet %+v", driver, m, a, v)
 			}

@@ -70,6 +70,7 @@ type Operation struct {
 	ResolveBy  time.Time `json:"resolve_by"`            // an Authorize is completed until then, afterwards queried and fenced
 	NextCheck  time.Time `json:"next_check,omitzero"`   // when somebody should look at it again; zero once final
 	Completed  time.Time `json:"completed,omitzero"`    // when it became final
+	ForCaller  bool      `json:"for_caller,omitempty"`  // only a caller's retry may carry it on; see Park
 	ParkReason string    `json:"park_reason,omitempty"` // why it was last parked, for people
 
 	Amount   Money     `json:"amount"`

@@ -95,6 +95,7 @@ func (t TakeOver) apply(op *Operation) error {
 	}
 	own(op, t.Owner)
 	current(op).Deadline = t.Deadline
+	op.ForCaller = false
 	if op.State == StateUnknown {
 		op.State = StateIntent
 	}
@@ -200,6 +201,10 @@ type Park struct {
 	Reason string
 	At     time.Time
 	Due    time.Time
+	Older  time.Time // until when an owner before this one may still be sending
+	// ForCaller: the caller was told that nothing was sent, so nobody but a caller
+	// may carry it on.
+	ForCaller bool
 }
 
 func (t Park) apply(op *Operation) error {
@@ -211,9 +216,13 @@ func (t Park) apply(op *Operation) error {
 		op.State = StateUnknown
 	}
 	release(op)
-	op.ParkReason, op.NextCheck = t.Reason, t.Due
-	if a := current(op); a.Deadline.After(t.At) {
-		a.Deadline = t.At
+	op.ParkReason, op.NextCheck, op.ForCaller = t.Reason, t.Due, t.ForCaller
+	end := t.At
+	if t.Older.After(end) {
+		end = t.Older
+	}
+	if a := current(op); a.Deadline.After(end) {
+		a.Deadline = end
 	}
 	return nil
 }
@@ -259,7 +268,7 @@ func (op Operation) Seen(r Report) Operation {
 	}
 	seen := op.clone()
 	report(&seen, r)
-	if r.Uncertain {
+	if r.Uncertain || current(&seen).Epoch < seen.Epoch {
 		seen.State = StateUnknown
 	}
 	return seen

@@ -32,6 +32,7 @@ type authorization struct {
 
 	amount, currency, token, account string
 	key, merchantReference           string
+	generated                        bool // the key was
 	capture                          *format
 	metadata                         map[string]string
 }
@@ -40,16 +41,21 @@ func newAuthorize(t terminal) *cobra.Command {
 	a := &authorization{client: client{keyed: true}, capture: newFormat("manual", "automatic")}
 	cmd := command(cobra.Command{
 		Use: "authorize", Short: "Ask for a payment", Long: authorizeHelp, Example: authorizeExample, Args: cobra.NoArgs,
-	}, func(ctx context.Context, _ *cobra.Command, _ []string) error {
+	}, func(ctx context.Context, cmd *cobra.Command, _ []string) error {
 		request, err := a.request()
 		if err != nil {
 			return err
 		}
-		if a.key == "" {
-			a.key = "cli-" + rand.Text()
-			fmt.Fprintf(t.err, "key %s (generated; to ask again, repeat the command with --key %s)\n", a.key, a.key)
+		a.generated = !cmd.Flags().Changed("key")
+		if err := validKey(a.key); err != nil && !a.generated {
+			return err
 		}
 		return a.call(ctx, t, func(ctx context.Context, service acquitv1.PaymentServiceClient) error {
+			if a.generated { // only now: a command that is refused here has no key
+				a.key = "cli-" + rand.Text()
+				fmt.Fprintf(t.err, "key %s (generated; to ask again, repeat the command with --key %s)\n", a.key, a.key)
+			}
+			a.intent = a.key
 			return a.send(ctx, t, service, request)
 		})
 	})
@@ -60,9 +66,10 @@ func newAuthorize(t terminal) *cobra.Command {
 	flags.StringVar(&a.token, "token", "", "the payer's instrument, as the account knows it (required)")
 	flags.StringVar(&a.account, "account", "sandbox", "`name` of the account that the token belongs to")
 	flags.Var(a.capture, "capture", "when the money is taken: manual or automatic")
-	flags.StringVar(&a.key, "key", "", "idempotency `key` of this intent; generated if empty")
+	flags.StringVar(&a.key, "key", "", "idempotency `key` of this intent; generated if not given")
 	flags.StringVar(&a.merchantReference, "merchant-reference", "", "your own `name` for the payment")
 	flags.StringToStringVar(&a.metadata, "metadata", nil, "your own notes, `k=v`; may be repeated")
+	flags.Lookup("metadata").DefValue = "" // not worth a word
 	for _, required := range []string{"amount", "currency", "token"} {
 		_ = cmd.MarkFlagRequired(required) // fails only for a flag that does not exist
 	}
@@ -98,14 +105,23 @@ func (a *authorization) send(ctx context.Context, t terminal, service acquitv1.P
 	if err != nil {
 		return err
 	}
+	code := exitCode(response.GetOperation().GetState())
 	if a.output.value == "json" {
 		err = writeJSON(t.out, response)
+		if code == exitUnknown {
+			fmt.Fprintf(t.err, "key %s: %s\n", a.key, again(a.key))
+		} else if !a.generated { // said already
+			fmt.Fprintf(t.err, "key %s\n", a.key)
+		}
 	} else {
 		replayed := len(header.Get("acquit-idempotent-replayed")) > 0
-		err = writeAnswer(t.out, response.GetPayment(), response.GetOperation(), replayed)
+		err = writeAnswer(t.out, response.GetPayment(), response.GetOperation(), replayed, keyRow(a.key, code))
 	}
-	if code := exitCode(response.GetOperation().GetState()); err == nil && code != exitOK {
+	if err != nil { // whoever asked has not read the answer
+		return &result{code: exitUnknown, err: fmt.Errorf("the answer could not be shown: %w; %s", err, again(a.key))}
+	}
+	if code != exitOK {
 		return &result{code: code}
 	}
-	return err
+	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +22,8 @@ import (
 
 // client is the flags of every command that calls the service.
 type client struct {
-	keyed         bool // the call may move money
+	keyed         bool   // the call may move money
+	intent        string // the idempotency key, once a keyed call uses it
 	addr          string
 	timeout       time.Duration
 	ca, cert, key string
@@ -51,6 +54,9 @@ func (c *client) call(ctx context.Context, t terminal, f func(context.Context, a
 		return fmt.Errorf("--addr %s: %w", c.addr, err)
 	}
 	defer conn.Close()
+	ctx, release := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT) // whoever interrupts is told what may have happened
+	defer release()
+	defer context.AfterFunc(ctx, release)() // after the first signal, a second one ends the process at once
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if err := f(ctx, acquitv1.NewPaymentServiceClient(conn)); err != nil {

@@ -18,6 +18,7 @@ type refusal struct {
 	Message   string            `json:"message"`
 	Fields    map[string]string `json:"fields,omitempty"` // what is wrong, by field
 	Do        string            `json:"do"`
+	Key       string            `json:"key,omitempty"` // the idempotency key that was used
 	Ambiguous bool              `json:"effect_possible"`
 }
 
@@ -28,8 +29,14 @@ func (c *client) explain(t terminal, err error, sent bool) error {
 		return err
 	}
 	r := refusalOf(err)
-	if r.Ambiguous && (!c.keyed || !sent) {
+	r.Key = c.intent
+	switch {
+	case r.Ambiguous && !sent:
 		r.Do, r.Ambiguous = "check --addr and that the service runs, then try again; nothing was done", false
+	case !c.keyed:
+		r.Do, r.Ambiguous = readDuty(r), false
+	case r.Ambiguous:
+		r.Do = again(c.intent)
 	}
 	ended := &result{code: exitError}
 	if r.Ambiguous {
@@ -53,6 +60,9 @@ func (c *client) explain(t terminal, err error, sent bool) error {
 			continue // said already
 		}
 		fmt.Fprintf(t.err, "  field  %s: %s\n", field, r.Fields[field])
+	}
+	if r.Key != "" {
+		fmt.Fprintf(t.err, "  key    %s\n", r.Key)
 	}
 	fmt.Fprintf(t.err, "  do     %s\n", r.Do)
 	return ended
@@ -98,6 +108,16 @@ func duty(r refusal) (do string, effectPossible bool) {
 		return transportDuty(r.Code)
 	}
 	return "correct the request; nothing was done", false
+}
+
+// readDuty says what to do about a refusal of a call that only reads: it has no
+// key, and it can be repeated at will.
+func readDuty(r refusal) string {
+	switch r.Code {
+	case "ABORTED", "CANCELLED", "DATA_LOSS", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN":
+		return "try again, later or with a longer --timeout; reading changes nothing"
+	}
+	return r.Do
 }
 
 // transportDuty is for errors that do not come from acquit itself.

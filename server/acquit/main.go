@@ -2,7 +2,9 @@
 // binary: one file per command. `acquit help` lists them.
 //
 // It guarantees nothing of its own: the promise is the server's. A command that
-// moves money prints the idempotency key it used, so that it can be asked again.
+// moves money prints the idempotency key it used, with its answer or its error,
+// and one that it generated before it sends anything, so that it can be asked
+// again.
 package main
 
 import (

@@ -64,13 +64,13 @@ func (r *result) Unwrap() error { return r.err }
 func run(ctx context.Context, args []string, t terminal) int {
 	root := newRoot(t) //nolint:contextcheck // cobra hands the context to the command that it runs
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	ended, ok := errors.AsType[*result](err)
 	if !ok { // cobra's own: the command did not begin
-		fmt.Fprintf(t.err, "error: %v\nSee acquit help.\n", err)
+		fmt.Fprintf(t.err, "error: %v\nSee %s --help.\n", err, cmd.CommandPath())
 		return exitUsage
 	}
 	if ended.err != nil {
@@ -88,11 +88,31 @@ func newRoot(t terminal) *cobra.Command {
 	}
 	root.SetOut(t.out)
 	root.SetErr(t.err)
+	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
 		newServe(t), newAuthorize(t), newGet(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
 	)
 	return root
+}
+
+// newHelp is cobra's help command, but one that fails for a command that does
+// not exist.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [command]", Short: "Help about any command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return usage("unknown command %q for %q\nSee %s --help.", rest[0], about.CommandPath(), about.CommandPath())
+			}
+			about.InitDefaultHelpFlag() // or it would not be listed
+			return about.Help()
+		},
+	}
 }
 
 // command makes a cobra command of a function whose errors are not the fault of

@@ -19,8 +19,8 @@ provider under the data directory, reachable from this machine only, without
 authentication. No money moves.
 
 SIGTERM or SIGINT drains: no new operations, those in flight are finished, then it
-ends. A second signal ends it at once; what was in flight is picked up when a
-process is back, and no payment is made twice.`
+ends. A second signal ends it at once; what was in flight is finished when its
+caller asks again with the same key, and no payment is made twice.`
 
 func newServe(t terminal) *cobra.Command {
 	var file string
@@ -45,7 +45,7 @@ func newServe(t terminal) *cobra.Command {
 	c.Flags().String("ops-addr", defaults.OpsAddr, "`address` of metrics, health and profiles")
 	c.Flags().Bool("insecure", false, "listen on networks without TLS and authentication")
 	c.Flags().String("otlp-endpoint", "", "`address` of a collector for traces, OTLP over gRPC")
-	c.Flags().String("log-level", defaults.Log.Level, "debug, info, warn or error")
+	c.Flags().String("log-level", defaults.Log.Level, "least severe `level` that is logged: debug, info, warn or error")
 	return c
 }
 

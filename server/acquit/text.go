@@ -19,7 +19,7 @@ import (
 
 // writeJSON writes a message as the API spells it, indented the same every time.
 func writeJSON(w io.Writer, m proto.Message) error {
-	raw, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	raw, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
@@ -32,14 +32,15 @@ func writeJSON(w io.Writer, m proto.Message) error {
 }
 
 // writeAnswer writes what became of a keyed call.
-func writeAnswer(w io.Writer, p *acquitv1.Payment, op *acquitv1.Operation, replayed bool) error {
+func writeAnswer(w io.Writer, p *acquitv1.Payment, op *acquitv1.Operation, replayed bool, key string) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "payment\t%s\t%s\t%s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), money(p.GetAmount()), p.GetAccount())
+	fmt.Fprintf(out, "payment\t%s\t%s\t%s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), amount(p), p.GetAccount())
 	fmt.Fprintf(out, "operation\t%s\t%s\t%s\n", op.GetOperationId(), word(op.GetState(), "OPERATION_STATE_"), meaning(op))
 	fmt.Fprintf(out, "reference\t%s\n", op.GetReferenceId())
 	if err := out.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintln(w, key)
 	for _, a := range op.GetAttempts() {
 		fmt.Fprintf(w, "attempt %d  %s\n", a.GetOrdinal(), describe(a))
 	}
@@ -60,7 +61,7 @@ func writePayment(w io.Writer, p *acquitv1.Payment) error {
 	line("payment", p.GetPaymentId())
 	line("status", word(p.GetStatus(), "PAYMENT_STATUS_"))
 	line("amount", fmt.Sprintf("%s (%s capture)", money(p.GetAmount()), strings.ToLower(word(p.GetCaptureMode(), "CAPTURE_MODE_"))))
-	line("authorized", fmt.Sprintf("%s, captured %s, refunded %s", money(p.GetAuthorized()), money(p.GetCaptured()), money(p.GetRefunded())))
+	line("authorized", fmt.Sprintf("%s, captured %s, refunded %s", authorized(p), money(p.GetCaptured()), money(p.GetRefunded())))
 	line("open", fmt.Sprintf("capturable %s, refundable %s, reserved %s", money(p.GetCapturable()), money(p.GetRefundable()), money(p.GetReserved())))
 	line("account", fmt.Sprintf("%s (%s)", p.GetAccount(), strings.ToLower(word(p.GetEnvironment(), "ENVIRONMENT_"))))
 	line("provider id", p.GetProviderReference())
@@ -73,7 +74,7 @@ func writePayment(w io.Writer, p *acquitv1.Payment) error {
 
 // describe says in a line what an attempt's answers prove and why.
 func describe(a *acquitv1.Attempt) string {
-	said := []string{proof(a.GetEvidence()), sends(a.GetSends())}
+	said := []string{proof(a.GetEvidence()), sends(a)}
 	if a.GetHttpStatus() != 0 {
 		said = append(said, strings.TrimSpace(fmt.Sprintf("last answer HTTP %d %s", a.GetHttpStatus(), a.GetProviderCode())))
 	}
@@ -104,14 +105,21 @@ func proof(e acquitv1.Evidence) string {
 	return "no answer yet"
 }
 
-func sends(n int32) string {
-	switch n {
-	case 0:
-		return "no send recorded"
-	case 1:
+// sends says how often an attempt was sent. The count is written with what it
+// led to, so none is no proof: a send may be out, or its sender may have died. An
+// attempt is closed by evidence of no effect of that send only if its sends are
+// all known, so there a count of none is the truth.
+func sends(a *acquitv1.Attempt) string {
+	switch n := a.GetSends(); {
+	case n == 0 && a.GetEvidence() == acquitv1.Evidence_EVIDENCE_NO_EFFECT_NOT_STICKY && a.GetEndTime() != nil:
+		return "never sent"
+	case n == 0:
+		return "number of sends not recorded"
+	case n == 1:
 		return "sent once"
+	default:
+		return fmt.Sprintf("sent %d times", n)
 	}
-	return fmt.Sprintf("sent %d times", n)
 }
 
 // meaning is what a caller has to know about a state.
@@ -124,14 +132,27 @@ func meaning(op *acquitv1.Operation) string {
 	case acquitv1.OperationState_OPERATION_STATE_REQUIRES_ACTION:
 		return "the shopper must act first: read the payment"
 	case acquitv1.OperationState_OPERATION_STATE_DECLINED:
-		return fmt.Sprintf("%s; next: %s", op.GetDecline().GetCode(), advice(op.GetDecline().GetAdvice()))
+		return fmt.Sprintf("%s; next: %s", saying(op.GetDecline().GetCode(), op.GetDecline().GetProviderMessage()), advice(op.GetDecline().GetAdvice()))
 	case acquitv1.OperationState_OPERATION_STATE_FAILED:
-		return fmt.Sprintf("%s; certainly no effect; next: %s", op.GetFailure().GetCode(), advice(op.GetRetry()))
+		next := advice(op.GetRetry())
+		if op.GetFailure().GetCode() == "request_refused" { // the same request would be refused again
+			next = "correct the request, then use a new --key"
+		}
+		return fmt.Sprintf("%s; certainly no effect; next: %s", saying(op.GetFailure().GetCode(), op.GetFailure().GetMessage()), next)
 	case acquitv1.OperationState_OPERATION_STATE_UNKNOWN, acquitv1.OperationState_OPERATION_STATE_FENCING:
 		return "there may be an effect: ask again with the same --key, never with a new one"
 	case acquitv1.OperationState_OPERATION_STATE_INTENT, acquitv1.OperationState_OPERATION_STATE_UNSPECIFIED:
 	}
-	return "not done yet: ask again with the same --key"
+	return "not done yet, there may be an effect: ask again with the same --key, never with a new one"
+}
+
+// saying is a code with what the provider said, quoted: it is somebody else's
+// text on its way to a terminal.
+func saying(code, message string) string {
+	if message == "" {
+		return code
+	}
+	return fmt.Sprintf("%s: %q", code, message)
 }
 
 func advice(a acquitv1.RetryAdvice) string {
@@ -169,6 +190,24 @@ func action(a *acquitv1.NextAction) string {
 		return "hand next_action to the provider's software (-o json shows it)"
 	}
 	return ""
+}
+
+// amount is what a payment is about: what was asked for, unless the provider
+// authorized another amount.
+func amount(p *acquitv1.Payment) string {
+	if p.GetAuthorized().GetMinorUnits() == 0 || p.GetAuthorized().GetMinorUnits() == p.GetAmount().GetMinorUnits() {
+		return money(p.GetAmount())
+	}
+	return "authorized " + authorized(p)
+}
+
+// authorized is the authorized amount, with the one asked for if that is another.
+func authorized(p *acquitv1.Payment) string {
+	held, asked := money(p.GetAuthorized()), money(p.GetAmount())
+	if p.GetAuthorized().GetMinorUnits() == 0 || held == asked {
+		return held
+	}
+	return strings.TrimSuffix(held, " "+p.GetAuthorized().GetCurrencyCode()) + " of " + asked
 }
 
 func money(m *acquitv1.Money) string {

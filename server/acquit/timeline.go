@@ -13,7 +13,7 @@ import (
 // writeTimeline writes a payment and what happened to it, the oldest first.
 func writeTimeline(w io.Writer, r *acquitv1.GetPaymentResponse) error {
 	p := r.GetPayment()
-	if _, err := fmt.Fprintf(w, "payment %s  %s  %s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), money(p.GetAmount()), p.GetAccount()); err != nil {
+	if _, err := fmt.Fprintf(w, "payment %s  %s  %s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), amount(p), p.GetAccount()); err != nil {
 		return err
 	}
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -41,7 +41,7 @@ func writeOperation(w io.Writer, op *acquitv1.Operation) {
 	}
 	at(op.GetCompleteTime(), "%s: %s", word(op.GetState(), "OPERATION_STATE_"), meaning(op))
 	if next := op.GetNextCheckTime(); next != nil {
-		at(next, "acquit looks after it again by itself")
+		at(next, "due to be looked at")
 	}
 }
 

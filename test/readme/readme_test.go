@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,7 +86,8 @@ func TestMappingTableIsCurrent(t *testing.T) {
 
 // Goal: the README's commands work as printed, on an empty machine. Method: the
 // first block is run as it stands until it says that it is ready, then every
-// line of the third, with the payment's id where it says PAYMENT.
+// line of the third, with the payment's id where it says PAYMENT. The service is
+// given free ports, so that it stands in nobody's way, and the lines its address.
 func TestCommandsWorkAsPrinted(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(readme(t), -1)
 	if len(blocks) < 3 {
@@ -94,10 +96,10 @@ func TestCommandsWorkAsPrinted(t *testing.T) {
 	if got := strings.TrimSpace(blocks[1][1]); got != "go test ./..." {
 		t.Errorf("the README's second command is %q, want the one that passes the tests", got)
 	}
-	serve(t, strings.TrimSpace(blocks[0][1]))
+	addr := serve(t, strings.TrimSpace(blocks[0][1]))
 	payment := ""
 	for line := range strings.Lines(blocks[2][1]) {
-		out := run(t, strings.ReplaceAll(strings.TrimSpace(line), "PAYMENT", payment))
+		out := run(t, strings.ReplaceAll(strings.TrimSpace(line), "PAYMENT", payment)+" --addr "+addr)
 		if id := regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`).FindString(out); id != "" {
 			payment = id
 		}
@@ -107,16 +109,23 @@ func TestCommandsWorkAsPrinted(t *testing.T) {
 	}
 }
 
-// serve starts the service and waits until its banner is complete.
-func serve(t *testing.T, command string) {
+// environ is the environment without what would configure the service.
+func environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "ACQUIT_") })
+}
+
+// serve starts the service, waits until its banner is complete and returns the
+// address of the API.
+func serve(t *testing.T, command string) (addr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	words := strings.Fields(command)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "ACQUIT_DATA_DIR="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // go run does not pass signals on
+	cmd.Env = append(environ(), "ACQUIT_DATA_DIR="+t.TempDir(),
+		"ACQUIT_GRPC_ADDR=127.0.0.1:0", "ACQUIT_HTTP_ADDR=127.0.0.1:0", "ACQUIT_OPS_ADDR=127.0.0.1:0")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // go run does not pass signals on
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -142,6 +151,11 @@ func serve(t *testing.T, command string) {
 			t.Fatalf("the banner does not say %q:\n%s\n%s", want, banner.String(), stderr.String())
 		}
 	}
+	found := regexp.MustCompile(`(?m)^grpc (\S+)`).FindStringSubmatch(banner.String())
+	if found == nil {
+		t.Fatalf("the banner does not say where the API is:\n%s", banner.String())
+	}
+	return found[1]
 }
 
 func run(t *testing.T, command string) string {
@@ -151,6 +165,7 @@ func run(t *testing.T, command string) string {
 	words := strings.Fields(command)
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Dir = root
+	cmd.Env = environ()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)

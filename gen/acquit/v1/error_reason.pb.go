@@ -68,13 +68,13 @@ const (
 	// DEADLINE_EXCEEDED: the time the caller left is too short to begin. Nothing
 	// was done. Retry with the same key and a longer deadline.
 	ErrorReason_ERROR_REASON_DEADLINE_TOO_SHORT ErrorReason = 8
-	// UNAVAILABLE with RetryInfo: the ledger could not be reached before the
-	// operation was recorded, so nothing was sent to a provider. Retry with the
-	// same key.
-	ErrorReason_ERROR_REASON_LEDGER_UNAVAILABLE ErrorReason = 9
-	// UNAVAILABLE with RetryInfo: the outcome is known to the server but not yet
-	// durable, so it is not told. There may be an effect at the provider. Retry
+	// UNAVAILABLE with RetryInfo: the ledger could not be reached, so this call
+	// recorded and sent nothing; an earlier call with the same key may have. Retry
 	// with the same key, never with a new one.
+	ErrorReason_ERROR_REASON_LEDGER_UNAVAILABLE ErrorReason = 9
+	// UNAVAILABLE with RetryInfo: something may have been done that the ledger has
+	// not recorded or cannot show now, so it is not told. There may be an effect at
+	// the provider. Retry with the same key, never with a new one.
 	ErrorReason_ERROR_REASON_OUTCOME_PENDING ErrorReason = 10
 	// ABORTED with RetryInfo: other operations changed the payment again and again
 	// while this one tried to begin. Nothing was sent. Retry with the same key.
