@@ -27,10 +27,10 @@ func (o *Orchestrator) Authorize(ctx context.Context, call payment.Call, in paym
 	in.IdempotencyKey = call.Key
 	claim, in, err := o.planAuthorize(call, in)
 	if err != nil {
-		return payment.Reply{}, o.refuse(ctx, call, err)
+		return payment.Reply{}, o.refuse(ctx, call, 0, err)
 	}
 	return o.detach(ctx, call.OperationKey(), func(ctx context.Context, f *flight) error {
-		if err := f.claim(ctx, claim, in); err != nil {
+		if err := f.open(ctx, claim, in); err != nil {
 			return err
 		}
 		return f.launch(ctx, f.drive) // the point of no return: the record says what we intend
@@ -69,6 +69,7 @@ type nextAttempt struct {
 	in       payment.Instruction
 	payment  payment.ID
 	amount   payment.Money
+	parent   payment.ProviderReference // of the object it acts on
 	tried    []payment.AccountName
 	now      time.Time
 	deadline time.Time // the operation's
@@ -105,6 +106,7 @@ func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt,
 	providerKey, version := o.cfg.Keys.ProviderKey(q.call.Tenant, q.call.Method, q.call.Key, account.Name(), payment.StepMain)
 	attempt := payment.Attempt{
 		Account: account.Name(), Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
+		Parent:  q.parent,
 		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
 		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
 	}
@@ -121,14 +123,14 @@ func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt,
 func sendOf(a payment.Attempt, step payment.Step, m payment.Method, id payment.ID, amount payment.Money, in payment.Instruction) payment.Send {
 	return payment.Send{
 		Method: m, Step: step.Name, Account: a.Account, Key: step.Key, Reference: a.Reference, PaymentID: id,
-		Amount: amount, Instruction: in,
+		Parent: a.Parent, Amount: amount, Instruction: in,
 	}
 }
 
 // refuse returns a refusal that depends on state or configuration only once
 // the ledger has said that the key is new: otherwise the replay of an answered
-// call would be refused.
-func (o *Orchestrator) refuse(ctx context.Context, call payment.Call, refused error) error {
+// call would be refused. asking is as for alive.
+func (o *Orchestrator) refuse(ctx context.Context, call payment.Call, asking int, refused error) error {
 	snap, err := o.cfg.Ledger.Read(ctx, call.OperationKey())
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):
@@ -136,7 +138,7 @@ func (o *Orchestrator) refuse(ctx context.Context, call payment.Call, refused er
 	case err != nil:
 		return refusal(err)
 	}
-	return o.taken(snap.Operation, snap.Marker.Present, 0)
+	return o.taken(snap.Operation, snap.Marker.Present, asking)
 }
 
 // candidates lists the accounts as routing sees them, in configured order.

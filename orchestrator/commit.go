@@ -9,23 +9,28 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// claim records the operation, its first attempt and its payment (T1). Nothing
-// is sent unless it returns nil: while a claim is ambiguous there is no intent
-// to rely on.
-func (f *flight) claim(ctx context.Context, t payment.Claim, in payment.Instruction) error {
+// open claims an Authorize together with the payment that it opens (T1).
+func (f *flight) open(ctx context.Context, t payment.Claim, in payment.Instruction) error {
 	op, err := payment.Operation{}.Next(t)
 	if err != nil {
 		return err
 	}
-	f.in = in
 	p := payment.Open(op, in, t.At)
-	f.o.cfg.Probe(ctx, payment.PointClaimBefore)
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
 	defer cancel()
+	return f.claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p}, in)
+}
+
+// claim records an operation, its first attempt, and what it does to its payment
+// (T1). Nothing is sent unless it returns nil: while a claim is ambiguous there
+// is no intent to rely on.
+func (f *flight) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change, in payment.Instruction) error {
+	f.in = in
+	f.o.cfg.Probe(ctx, payment.PointClaimBefore)
 	for {
-		snap, err := f.o.cfg.Ledger.Claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p})
+		snap, err := f.o.cfg.Ledger.Claim(ctx, s, c)
 		if err == nil {
-			f.snap, f.nonce = snap, op.Nonce
+			f.snap, f.nonce = snap, c.Operation.Nonce
 			f.o.cfg.Probe(ctx, payment.PointClaimAfter)
 			return nil
 		}
@@ -157,10 +162,16 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 	if err != nil {
 		return ledger.Change{}, err
 	}
+	if !op.Touches() {
+		p = f.snap.Payment
+	}
 	if op.Response == nil && op.State.Answers() {
 		if op.Response, err = f.o.cfg.Renderer.Render(p, op); err != nil {
 			return ledger.Change{}, err
 		}
+	}
+	if !op.Touches() {
+		return ledger.Change{Operation: op}, nil // others may move the payment meanwhile
 	}
 	return ledger.Change{Operation: op, Payment: &p}, nil
 }

@@ -83,7 +83,7 @@ func (f *flight) lastSendAt(a payment.Attempt) time.Time {
 // a failure.
 func (f *flight) negative(a payment.Answer, v payment.Verdict) (decision, error) {
 	op := f.op()
-	if v.Failover && f.o.cfg.Now().Before(op.Deadline) {
+	if v.Failover && op.Method == payment.MethodAuthorize && f.o.cfg.Now().Before(op.Deadline) {
 		next, err := f.o.nextAttempt(nextAttempt{
 			call: callOf(op, f.in), in: f.in, payment: op.PaymentID, amount: op.Amount,
 			tried: tried(op), now: f.o.cfg.Now(), deadline: op.Deadline,
@@ -109,8 +109,11 @@ func (f *flight) outcomeOf(state payment.State, a payment.Answer, v payment.Verd
 	switch state {
 	case payment.StateSucceeded:
 		d.apply = payment.Applied{Amount: f.op().Amount, Captured: a.Captured, ExpireTime: a.ExpireTime}
-		if a.Amount != nil && a.Amount.MinorUnits < d.apply.Amount.MinorUnits {
-			d.apply.Amount = *a.Amount // a partial authorization authorizes what it says
+		// What the provider applied counts. More than was asked for is external to a
+		// capture or a refund, and never raises what an authorization authorizes.
+		if a.Amount != nil && f.op().Method != payment.MethodVoid &&
+			(a.Amount.MinorUnits < d.apply.Amount.MinorUnits || f.op().Method != payment.MethodAuthorize) {
+			d.apply.Amount = *a.Amount
 		}
 	case payment.StateDeclined:
 		decline := f.o.cfg.Table.Decline(v, a)

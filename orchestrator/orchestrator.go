@@ -223,17 +223,6 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Payment returns a payment and its operations, oldest first.
-// Errors: *payment.Error with ReasonNotFound (also for another tenant's
-// payment) or ReasonLedgerUnavailable.
-func (o *Orchestrator) Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
-	p, ops, err := o.cfg.Ledger.Payment(ctx, tenant, id)
-	if err != nil {
-		return payment.Payment{}, nil, refusal(err)
-	}
-	return p, ops, nil
-}
-
 // Await returns nil once the operation has a response or no owner. The caller
 // then asks again; being woken proves nothing. Errors: ctx's, *payment.Error.
 func (o *Orchestrator) Await(ctx context.Context, key payment.OperationKey) error {

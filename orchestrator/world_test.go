@@ -159,7 +159,9 @@ type provider struct {
 
 	mu         sync.Mutex
 	credential string
-	script     []line
+	script     []line // for authorizations
+	orders     []line // for operations on a payment
+	ordered    int    // of sent, such operations
 	sent       []payment.Send
 	answered   int // of sent, before the script was replaced
 	at         []time.Time
@@ -173,9 +175,10 @@ type line func(ctx context.Context, effect func() payment.ProviderReference) pay
 
 func newProvider(name payment.AccountName) *provider {
 	return &provider{
-		name: name, credential: "cred-1", script: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
+		name: name, credential: "cred-1", script: []line{succeed}, orders: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
 		traits: payment.Traits{
-			Driver: "sandbox", Methods: []payment.Method{payment.MethodAuthorize}, ManualCapture: true,
+			Driver: "sandbox", Methods: []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid},
+			ManualCapture: true, MultipleCaptures: true,
 			ResendWindow: 20 * time.Hour, KeyMax: 64, KeyScope: payment.KeyScopeCredential,
 		},
 	}
@@ -203,9 +206,13 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 		return payment.Answer{}, fmt.Errorf("%w: %w", providers.ErrRequestChanged, err)
 	}
 	p.mu.Lock()
-	n := len(p.sent)
+	n, script := len(p.sent)-p.ordered-p.answered, p.script
+	if s.Method != payment.MethodAuthorize {
+		n, script = p.ordered, p.orders
+		p.ordered++
+	}
 	p.sent, p.at = append(p.sent, s), append(p.at, time.Now())
-	step := p.script[min(n-p.answered, len(p.script)-1)]
+	step := script[min(n, len(script)-1)]
 	p.mu.Unlock()
 	answer := step(ctx, func() payment.ProviderReference {
 		p.mu.Lock()
@@ -220,6 +227,9 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 	if answer.Transport != payment.TransportNeverSent {
 		p.wire++
 	}
+	if answer.Code == "authorized" {
+		answer.Code = doneCode(s.Method)
+	}
 	return answer, nil
 }
 
@@ -228,7 +238,9 @@ func (p *provider) Query(_ context.Context, s payment.Send) (payment.Answer, err
 	defer p.mu.Unlock()
 	p.lookups++
 	if ref := p.applied[s.Key]; ref != "" {
-		return authorized(ref), nil
+		a := authorized(ref)
+		a.Code = doneCode(s.Method)
+		return a, nil
 	}
 	return answered(404, "not_found"), nil
 }
@@ -259,6 +271,20 @@ func (p *provider) onTheWire() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.wire
+}
+
+// doneCode is how the table spells that a method was done.
+func doneCode(m payment.Method) string {
+	switch m {
+	case payment.MethodCapture:
+		return "captured"
+	case payment.MethodRefund:
+		return "refunded"
+	case payment.MethodVoid:
+		return "voided"
+	case payment.MethodAuthorize, payment.MethodComplete:
+	}
+	return "authorized"
 }
 
 // times are when sends came in.

@@ -46,6 +46,8 @@ var (
 	ErrFull = errors.New("ledger near its quota")
 	// ErrNotFound says that no such record exists.
 	ErrNotFound = errors.New("not found")
+	// ErrPage says that a page token was not made by this ledger for this filter.
+	ErrPage = errors.New("not a page token")
 )
 
 // Snapshot is what a ledger read or wrote in one transaction, with the
@@ -80,6 +82,14 @@ type Change struct {
 	Operation payment.Operation
 	// Payment as it shall be; nil leaves it and does not guard it.
 	Payment *payment.Payment
+}
+
+// Filter chooses payments of one tenant. Zero fields choose all.
+type Filter struct {
+	Tenant            payment.TenantID
+	MerchantReference payment.MerchantReference
+	Statuses          []payment.Status
+	From, Until       time.Time // of creation: From inclusive, Until exclusive
 }
 
 // Open is an entry of the index of operations that are not final.
@@ -132,8 +142,19 @@ type Ledger interface {
 	Read(ctx context.Context, op payment.OperationKey) (Snapshot, error)
 
 	// Payment returns a payment and its operations, oldest first, as of one moment.
+	// The snapshot holds the payment and its revision, which guard the claim of a
+	// further operation on it; its operation is zero.
 	// Errors: ErrNotFound (also for another tenant's), ErrUnavailable.
-	Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error)
+	Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (Snapshot, []payment.Operation, error)
+
+	// List returns payments of a tenant that fit the filter, newest first, up to
+	// limit, and the page token of what follows, "" at the end. Each page is of one
+	// moment; a payment that is made while pages are read appears on none or one.
+	// It reads an index in time order, or the index of a merchant reference, never
+	// all payments: a page that would have to read too much (PageScan) comes back
+	// short, even empty, with a token. The limit is brought within 1 and PageMax.
+	// Errors: ErrPage for a token that is not its own; ErrUnavailable.
+	List(ctx context.Context, f Filter, page string, limit int) ([]payment.Payment, string, error)
 
 	// ByReference finds the operation that sent, or was given, a reference on an
 	// account. Errors: ErrNotFound, ErrUnavailable.

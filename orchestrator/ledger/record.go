@@ -226,12 +226,21 @@ func checkOperation(op payment.Operation) error {
 	if op.Epoch < 1 || op.Nonce == "" || len(op.Attempts) == 0 {
 		return fmt.Errorf("%w: operation %s was never claimed", ErrRecord, op.Key.ID)
 	}
+	if op.Held < 0 {
+		return fmt.Errorf("%w: operation %s holds %d", ErrRecord, op.Key.ID, op.Held)
+	}
 	return nil
 }
 
 func checkPayment(p payment.Payment) error {
 	if p.ID == "" || p.Tenant == "" {
 		return fmt.Errorf("%w: payment %q of tenant %q", ErrRecord, p.ID, p.Tenant)
+	}
+	// Whatever happened, less than nothing was not moved: such a record comes of a
+	// reservation that was given back twice.
+	if lowest := min(p.Authorized, p.Captured, p.Refunded, p.Released, p.CaptureReserved, p.RefundReserved,
+		p.Disputed, p.ExternalCaptured, p.ExternalRefunded); lowest < 0 {
+		return fmt.Errorf("%w: payment %s with an amount of %d", ErrRecord, p.ID, lowest)
 	}
 	switch p.Status {
 	case payment.StatusAuthorizing, payment.StatusRequiresAction, payment.StatusPending, payment.StatusAuthorized,

@@ -270,14 +270,22 @@ func TestRecordNotWritten(t *testing.T) {
 		"operation with garbage for JSON": operation(func(op *payment.Operation) {
 			op.Attempts[0].NextAction = &payment.NextAction{ProviderSDK: json.RawMessage(`{`)}
 		}),
-		"payment without an id":        func() error { bad := p; bad.ID = ""; _, err := EncodePayment(bad); return err },
-		"payment without a tenant":     func() error { bad := p; bad.Tenant = ""; _, err := EncodePayment(bad); return err },
-		"payment in an unknown status": func() error { bad := p; bad.Status = "LOST"; _, err := EncodePayment(bad); return err },
-		"marker that is not there":     func() error { _, err := EncodeMarker(Marker{Boot: "b", Epoch: 1}); return err },
-		"marker of no boot":            func() error { _, err := EncodeMarker(Marker{Present: true, Epoch: 1}); return err },
-		"marker of epoch 0":            func() error { _, err := EncodeMarker(Marker{Present: true, Boot: "b"}); return err },
-		"open entry of no operation":   func() error { _, err := EncodeOpen(Open{Due: time.Now()}); return err },
-		"reference to no operation":    func() error { _, err := EncodeReference(payment.OperationKey{}); return err },
+		"operation that holds less than nothing": operation(func(op *payment.Operation) { op.Held = -1 }),
+		"payment with less than nothing reserved": func() error {
+			bad := p
+			bad.CaptureReserved = -1
+			_, err := EncodePayment(bad)
+			return err
+		},
+		"payment with less than nothing released": func() error { bad := p; bad.Released = -1; _, err := EncodePayment(bad); return err },
+		"payment without an id":                   func() error { bad := p; bad.ID = ""; _, err := EncodePayment(bad); return err },
+		"payment without a tenant":                func() error { bad := p; bad.Tenant = ""; _, err := EncodePayment(bad); return err },
+		"payment in an unknown status":            func() error { bad := p; bad.Status = "LOST"; _, err := EncodePayment(bad); return err },
+		"marker that is not there":                func() error { _, err := EncodeMarker(Marker{Boot: "b", Epoch: 1}); return err },
+		"marker of no boot":                       func() error { _, err := EncodeMarker(Marker{Present: true, Epoch: 1}); return err },
+		"marker of epoch 0":                       func() error { _, err := EncodeMarker(Marker{Present: true, Boot: "b"}); return err },
+		"open entry of no operation":              func() error { _, err := EncodeOpen(Open{Due: time.Now()}); return err },
+		"reference to no operation":               func() error { _, err := EncodeReference(payment.OperationKey{}); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := encode(); !errors.Is(err, ErrRecord) {

@@ -19,6 +19,15 @@ type Instruction struct {
 	StoredCredential    *StoredCredential     `json:"stored_credential,omitempty"`
 	StatementDescriptor string                `json:"statement_descriptor,omitempty"`
 	Metadata            map[string]string     `json:"metadata,omitempty"`
+	Reason              string                `json:"reason,omitempty"` // of a refund
+}
+
+// Order is what a caller asks of a payment that exists.
+type Order struct {
+	Payment ID
+	Amount  *Money // nil asks for the rest
+	Last    bool   // a capture after which the rest of the hold is released
+	Reason  string // of a refund
 }
 
 // Token stands for the payer's instrument at one account. Exactly one field is set.
@@ -85,6 +94,7 @@ type Send struct {
 	Key               ProviderKey
 	Reference         ReferenceID
 	PaymentID         ID
+	Parent            ProviderReference // of the object that the request acts on; empty for an authorization
 	ProviderReference ProviderReference // of the object asked about; empty where the request is to make it
 	Amount            Money
 	Instruction       Instruction

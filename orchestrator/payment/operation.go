@@ -74,6 +74,8 @@ type Operation struct {
 	ParkReason string    `json:"park_reason,omitempty"` // why it was last parked, for people
 
 	Amount   Money     `json:"amount"`
+	Held     int64     `json:"held,omitempty"`   // what of the payment it reserves until it is final, in minor units
+	Last     bool      `json:"last,omitempty"`   // a capture after which the rest of the hold is released
 	Sealed   []byte    `json:"sealed,omitempty"` // the encrypted Instruction; erased when final
 	Attempts []Attempt `json:"attempts"`
 	Decline  *Decline  `json:"decline,omitempty"`
@@ -86,8 +88,9 @@ type Attempt struct {
 	Ordinal           int               `json:"ordinal"` // from 1
 	Account           AccountName       `json:"account"`
 	Target            Target            `json:"target"`
-	Credential        string            `json:"credential"` // id of the credential, never the credential
-	Reference         ReferenceID       `json:"reference"`  // what we send as our reference
+	Credential        string            `json:"credential"`       // id of the credential, never the credential
+	Reference         ReferenceID       `json:"reference"`        // what we send as our reference
+	Parent            ProviderReference `json:"parent,omitempty"` // the provider's id of the object it acts on, as of the intent
 	ProviderReference ProviderReference `json:"provider_reference,omitempty"`
 	Epoch             int64             `json:"epoch"` // the epoch that created it
 	Created           time.Time         `json:"created"`

@@ -1,8 +1,6 @@
 package payment
 
 import (
-	"fmt"
-	"slices"
 	"time"
 )
 
@@ -59,12 +57,19 @@ type Payment struct {
 	CaptureMode       CaptureMode       `json:"capture_mode"`
 	Amount            Money             `json:"amount"` // as requested
 
-	Authorized      int64 `json:"authorized"`
+	Authorized      int64 `json:"authorized"` // what is or was held, less what was released
 	Captured        int64 `json:"captured"`
 	Refunded        int64 `json:"refunded"`
+	Released        int64 `json:"released"`         // of the hold, given back by a void or a last capture
 	CaptureReserved int64 `json:"capture_reserved"` // captures whose outcome is not known yet
 	RefundReserved  int64 `json:"refund_reserved"`  // refunds whose outcome is not known yet
 	Disputed        int64 `json:"disputed"`
+	// Effects beyond what was asked for, or made elsewhere; they may exceed the
+	// limits that our own operations keep.
+	ExternalCaptured int64 `json:"external_captured"`
+	ExternalRefunded int64 `json:"external_refunded"`
+	// Voiding is the void that is being worked on. It blocks captures and other voids.
+	Voiding OperationID `json:"voiding,omitempty"`
 
 	Account           AccountName       `json:"account,omitempty"`
 	Environment       Environment       `json:"environment,omitempty"`
@@ -83,16 +88,6 @@ type Applied struct {
 	ExpireTime time.Time // until when a hold lasts; zero if not said
 }
 
-// Capturable is what may still be captured.
-func (p Payment) Capturable() int64 {
-	return max(0, p.Authorized-p.Captured-p.CaptureReserved)
-}
-
-// Refundable is what may still be refunded.
-func (p Payment) Refundable() int64 {
-	return max(0, p.Captured-p.Refunded-p.RefundReserved)
-}
-
 // Open starts the payment of an Authorize operation that is being claimed.
 func Open(op Operation, in Instruction, at time.Time) Payment {
 	return Payment{
@@ -101,49 +96,4 @@ func Open(op Operation, in Instruction, at time.Time) Payment {
 		Account: op.Current().Account, Environment: op.Current().Target.Environment,
 		Created: at, Updated: at, Operations: []OperationID{op.Key.ID},
 	}
-}
-
-// After returns the payment once its Authorize operation stands as op.
-// applied is what the provider did; it is read only when op succeeded.
-// It is pure and leaves p alone.
-func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, error) {
-	if op.Method != MethodAuthorize {
-		return p, fmt.Errorf("%w: a payment does not know %s", ErrIllegalTransition, op.Method)
-	}
-	attempt := op.Current()
-	p.Operations = slices.Clone(p.Operations)
-	p.Version++
-	p.Updated = at
-	p.Account, p.Environment = attempt.Account, attempt.Target.Environment
-	p.ProviderReference, p.NextAction = attempt.ProviderReference, nil
-	switch op.State {
-	case StateIntent:
-		p.Status = StatusAuthorizing
-	case StateUnknown, StateFencing:
-		p.Status = StatusUnknown
-	case StatePending:
-		p.Status = StatusPending
-	case StateRequiresAction:
-		p.Status, p.NextAction = StatusRequiresAction, attempt.NextAction
-	case StateDeclined:
-		p.Status = StatusDeclined
-	case StateFailed:
-		p.Status = StatusFailed
-	case StateSucceeded:
-		return p.authorized(applied)
-	}
-	return p, nil
-}
-
-// authorized posts what the provider applied, which may be less than was asked
-// for: a partial authorization authorizes what it says.
-func (p Payment) authorized(a Applied) (Payment, error) {
-	if a.Amount.CurrencyCode != p.Amount.CurrencyCode || a.Amount.MinorUnits <= 0 {
-		return p, fmt.Errorf("%w: %s applied to a payment of %s", ErrIllegalTransition, a.Amount, p.Amount)
-	}
-	p.Status, p.Authorized, p.ExpireTime = StatusAuthorized, a.Amount.MinorUnits, a.ExpireTime
-	if a.Captured {
-		p.Status, p.Captured = StatusCaptured, a.Amount.MinorUnits
-	}
-	return p, nil
 }

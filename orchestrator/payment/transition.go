@@ -61,6 +61,8 @@ type Claim struct {
 	PaymentID ID
 	Parent    OperationID
 	Amount    Money
+	Held      int64 // of the payment, until the operation is final; see Reservation
+	Last      bool
 	Sealed    []byte
 	Owner     Ownership
 	At        time.Time
@@ -75,7 +77,7 @@ func (t Claim) apply(op *Operation) error {
 	}
 	*op = Operation{
 		Key: t.Call.OperationKey(), Method: t.Call.Method, Reference: t.Call.Reference, Fingerprint: t.Call.Fingerprint,
-		PaymentID: t.PaymentID, Parent: t.Parent, Amount: t.Amount, Sealed: t.Sealed,
+		PaymentID: t.PaymentID, Parent: t.Parent, Amount: t.Amount, Held: t.Held, Last: t.Last, Sealed: t.Sealed,
 		State: StateIntent, Created: t.At, Deadline: t.Deadline, ResolveBy: t.ResolveBy,
 	}
 	own(op, t.Owner)

@@ -81,7 +81,7 @@ func (r *rig) sendWithin(t *testing.T, s payment.Send, patience time.Duration) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, r.table.Judge("sandbox", payment.MethodAuthorize, a)
+	return a, r.table.Judge("sandbox", s.Method, a)
 }
 
 func (r *rig) count(t *testing.T, kind simulator.Kind) int {
@@ -152,6 +152,9 @@ func TestEveryTokenThroughGuardAndTable(t *testing.T) {
 		"tok_twice":                           {ok, ok},
 	}
 	for _, token := range simulator.Tokens() {
+		if m, _ := stepOf(token); m != payment.MethodAuthorize {
+			continue // another test's
+		}
 		t.Run(token.Name, func(t *testing.T) {
 			t.Parallel()
 			want, listed := rows[token.Name]

@@ -9,11 +9,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -32,11 +34,14 @@ const (
 	codeNotFound   = "not_found"
 )
 
-// The statuses of an authorization that the driver treats apart.
+// The statuses of objects. A capture, refund or void has succeeded besides.
 const (
 	statusAuthorized     = "authorized"
 	statusCaptured       = "captured"
+	statusDeclined       = "declined"
+	statusPending        = "pending"
 	statusRequiresAction = "requires_action"
+	statusFailed         = "failed"
 )
 
 // Config is what tells one account's driver from another's.
@@ -57,7 +62,7 @@ func New(c Config) *Driver { return &Driver{c} }
 func (*Driver) Traits() payment.Traits {
 	return payment.Traits{
 		Driver:           Name,
-		Methods:          []payment.Method{payment.MethodAuthorize},
+		Methods:          []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid},
 		ManualCapture:    true,
 		AutomaticCapture: true,
 		MultipleCaptures: true,
@@ -68,7 +73,7 @@ func (*Driver) Traits() payment.Traits {
 	}
 }
 
-// authorization is the body of a request. Its fields are encoded in this order
+// authorization is the body of a request for one. Its fields are encoded in this order
 // and maps by key, so the same send has the same bytes.
 type authorization struct {
 	Reference           payment.ReferenceID       `json:"reference"`
@@ -84,8 +89,12 @@ type authorization struct {
 
 // Build implements providers.Driver.
 func (d *Driver) Build(s payment.Send) (providers.Request, error) {
-	if s.Method != payment.MethodAuthorize || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil {
+	v, further := verbOf(s.Method)
+	switch {
+	case (!further && s.Method != payment.MethodAuthorize) || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil:
 		return providers.Request{}, fmt.Errorf("%w: %s, step %s", providers.ErrUnsupported, s.Method, s.Step)
+	case further:
+		return d.buildOperation(s, v)
 	}
 	token := s.Instruction.Tokens[s.Account].StoredID
 	if token == "" {
@@ -103,25 +112,23 @@ func (d *Driver) Build(s payment.Send) (providers.Request, error) {
 	if err != nil {
 		return providers.Request{}, fmt.Errorf("marshal authorization: %w", err)
 	}
-	header := d.header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Idempotency-Key", string(s.Key))
-	return providers.Request{
-		Method: http.MethodPost, Path: authorizations, Template: authorizations, Key: s.Key, Header: header, Body: body,
-	}, nil
+	return d.write(authorizations, authorizations, s.Key, body), nil
 }
 
 // Query implements providers.Driver.
 func (d *Driver) Query(s payment.Send) (providers.Request, error) {
-	if s.Method != payment.MethodAuthorize {
+	objects := authorizations
+	if v, further := verbOf(s.Method); further {
+		objects = v.objects
+	} else if s.Method != payment.MethodAuthorize {
 		return providers.Request{}, fmt.Errorf("%w: look-up of %s", providers.ErrUnsupported, s.Method)
 	}
 	r := providers.Request{Method: http.MethodGet, Header: d.header()}
 	if s.ProviderReference != "" {
-		r.Path, r.Template = authorizations+"/"+url.PathEscape(string(s.ProviderReference)), authorizations+"/{id}"
+		r.Path, r.Template = objects+"/"+url.PathEscape(string(s.ProviderReference)), objects+"/{id}"
 		return r, nil
 	}
-	r.Path, r.Template = authorizations+"?"+url.Values{"reference": {string(s.Reference)}}.Encode(), authorizations
+	r.Path, r.Template = objects+"?"+url.Values{"reference": {string(s.Reference)}}.Encode(), objects
 	return r, nil
 }
 
@@ -139,11 +146,14 @@ func (d *Driver) Sign(_ context.Context, r *http.Request) error {
 	return nil
 }
 
-// object is an authorization as the sandbox shows it.
+// object is an authorization, capture, refund or void as the sandbox shows it.
 type object struct {
 	ID          payment.ProviderReference `json:"id"`
+	Kind        string                    `json:"kind"`   // empty: an authorization
+	Parent      payment.ProviderReference `json:"parent"` // the authorization that it acts on
 	Status      string                    `json:"status"`
 	DeclineCode string                    `json:"decline_code"`
+	FailureCode string                    `json:"failure_code"`
 	Amount      int64                     `json:"amount"` // minor units
 	Currency    string                    `json:"currency"`
 	Reference   payment.ReferenceID       `json:"reference"`
@@ -155,11 +165,12 @@ type object struct {
 	} `json:"next_action"`
 }
 
-// failure is an answer that is no authorization.
+// failure is an answer that is no object.
 type failure struct {
 	Error struct {
 		Code        string                    `json:"code"`
 		DeclineCode string                    `json:"decline_code"`
+		FailureCode string                    `json:"failure_code"`
 		Message     string                    `json:"message"`
 		ID          payment.ProviderReference `json:"id"`
 		Reference   payment.ReferenceID       `json:"reference"`
@@ -167,7 +178,7 @@ type failure struct {
 }
 
 // Parse implements providers.Driver.
-func (*Driver) Parse(_ payment.Send, r providers.Response) payment.Answer {
+func (*Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
 		return failed(r)
 	}
@@ -175,20 +186,24 @@ func (*Driver) Parse(_ payment.Send, r providers.Response) payment.Answer {
 	if json.Unmarshal(r.Body, &o) != nil {
 		return said(r)
 	}
-	return o.answer(r)
+	return o.answer(s, r)
 }
 
 // ParseQuery implements providers.Driver.
 func (*Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
-		return failed(r)
+		a := failed(r)
+		if a.Code == statusDeclined || a.Code == statusFailed { // that is said to a request, or by an object
+			return said(r)
+		}
+		return a
 	}
 	if s.ProviderReference != "" {
 		var o object
 		if json.Unmarshal(r.Body, &o) != nil {
 			return said(r)
 		}
-		return found(o.answer(r))
+		return found(o.answer(s, r))
 	}
 	var list struct {
 		Data *[]object `json:"data"`
@@ -202,7 +217,7 @@ func (*Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
 		a.Code = codeNotFound
 		return a
 	case 1:
-		return found(objects[0].answer(r))
+		return found(objects[0].answer(s, r))
 	}
 	// More than one object under one reference of ours: whichever was ours, the
 	// other is an effect that nobody asked for. A person has to look.
@@ -230,21 +245,30 @@ func failed(r providers.Response) payment.Answer {
 	}
 	a.Code, a.Message = f.Error.Code, f.Error.Message
 	if a.Code != "" {
-		a.Decline = f.Error.DeclineCode
+		a.Decline = cmp.Or(f.Error.DeclineCode, f.Error.FailureCode)
 	}
 	a.Reference, a.OurEcho = f.Error.ID, f.Error.Reference
 	return a
 }
 
-// answer is what an object says. One without an id, or an effect without an
-// amount, was not read right: it has no code.
-func (o object) answer(r providers.Response) payment.Answer {
+// answer is what an object says. One without an id, of another kind than was asked
+// for, or an effect without an amount, was not read right: it has no code.
+//
+// A code that the sandbox does not document begins with what it is about, so that
+// it never reads as that of another verb: look-ups share their rows of the table.
+func (o object) answer(s payment.Send, r providers.Response) payment.Answer {
+	if v, further := verbOf(s.Method); further {
+		return o.operationAnswer(s, v, r)
+	}
 	a := said(r)
 	effect := o.Status == statusAuthorized || o.Status == statusCaptured
-	if o.ID == "" || o.Status == "" || (effect && o.Amount <= 0) {
+	if o.ID == "" || o.Status == "" || o.Kind != "" || (effect && o.Amount <= 0) {
 		return a
 	}
 	a.Code, a.Decline, a.Reference, a.OurEcho = o.Status, o.DeclineCode, o.ID, o.Reference
+	if !slices.Contains([]string{statusAuthorized, statusCaptured, statusDeclined, statusPending, statusRequiresAction}, o.Status) {
+		a.Code = "authorization_" + o.Status
+	}
 	if effect {
 		a.Amount = &payment.Money{MinorUnits: o.Amount, CurrencyCode: o.Currency}
 		a.Captured, a.ExpireTime = o.Status == statusCaptured, o.ExpiresAt

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,13 +31,48 @@ func fullSend() payment.Send {
 	}
 }
 
+// parent is the authorization that further sends act on.
+const parent payment.ProviderReference = "auth_1"
+
+// furtherSend is a send of a capture, refund or void.
+func furtherSend(m payment.Method) payment.Send {
+	return payment.Send{
+		Method: m, Step: payment.StepMain, Account: "main", Key: "fedcba9876543210fedcba9876543210",
+		Reference: "FURTHERREFERENCE", PaymentID: "p", Parent: parent, Amount: payment.Money{MinorUnits: 400, CurrencyCode: "EUR"},
+		Instruction: payment.Instruction{IdempotencyKey: "the caller's own", Reason: "too small <&>"},
+	}
+}
+
 // Goal: the bytes of a request never change between builds, processes and
 // versions, for a resend with other bytes is refused by the provider and by our
 // own hash. Method: a golden file; a hundred builds by two drivers, since Go
 // walks maps in another order each time.
 func TestBuildIsByteStable(t *testing.T) {
+	for _, s := range []payment.Send{
+		fullSend(), furtherSend(payment.MethodCapture), furtherSend(payment.MethodRefund), furtherSend(payment.MethodVoid),
+	} {
+		t.Run(string(s.Method), func(t *testing.T) { checkStable(t, s) })
+	}
+	s := furtherSend(payment.MethodVoid)
+	s.Amount.MinorUnits++
+	checkSame(t, furtherSend(payment.MethodVoid), s) // its amount only informs
+}
+
+// checkSame compares the requests of two sends.
+func checkSame(t *testing.T, a, b payment.Send) {
+	t.Helper()
+	d := sandbox.New(sandbox.Config{})
+	one, err := d.Build(a)
+	other, failed := d.Build(b)
+	if diff := cmp.Diff(one, other); err != nil || failed != nil || diff != "" {
+		t.Errorf("errors %v and %v, requests (-one +other):\n%s", err, failed, diff)
+	}
+}
+
+func checkStable(t *testing.T, s payment.Send) {
+	t.Helper()
 	const config = "m-1"
-	golden := filepath.Join("testdata", "authorize.golden")
+	golden := filepath.Join("testdata", string(s.Method)+".golden")
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +82,12 @@ func TestBuildIsByteStable(t *testing.T) {
 			sandbox.New(sandbox.Config{MerchantID: config, Credential: "sandbox_sk_a"}),
 			sandbox.New(sandbox.Config{MerchantID: config, Credential: "sandbox_sk_b"}),
 		} {
-			r, err := d.Build(fullSend())
+			r, err := d.Build(s)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.Contains(r.Template, string(parent)) {
+				t.Errorf("the template %s names the object", r.Template)
 			}
 			got := r.Method + " " + r.Path + "\n" + string(r.Key) + "\n" + string(r.Body) + "\n"
 			if d := cmp.Diff(string(want), got); d != "" {
@@ -56,7 +95,7 @@ func TestBuildIsByteStable(t *testing.T) {
 			}
 			header := http.Header{
 				"Accept": {"application/json"}, "Content-Type": {"application/json"},
-				"Idempotency-Key": {string(fullSend().Key)}, "Sandbox-Merchant": {config},
+				"Idempotency-Key": {string(s.Key)}, "Sandbox-Merchant": {config},
 			}
 			if d := cmp.Diff(header, r.Header); d != "" {
 				t.Fatalf("header (-want +got):\n%s", d)
@@ -72,8 +111,14 @@ func TestBuildRefuses(t *testing.T) {
 		change      func(*payment.Send)
 		unsupported bool
 	}{
-		"a capture":            {func(s *payment.Send) { s.Method = payment.MethodCapture }, true},
+		"a completion":         {func(s *payment.Send) { s.Method = payment.MethodComplete }, true},
 		"another step":         {func(s *payment.Send) { s.Step = "cancel" }, true},
+		"a capture's fence":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Step = "cancel" }, true},
+		"a capture of what":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Parent = "" }, false},
+		"a refund of what":     {func(s *payment.Send) { *s = furtherSend(payment.MethodRefund); s.Parent = "" }, false},
+		"a void of what":       {func(s *payment.Send) { *s = furtherSend(payment.MethodVoid); s.Parent = "" }, false},
+		"a capture of nothing": {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Amount.MinorUnits = 0 }, false},
+		"a negative refund":    {func(s *payment.Send) { *s = furtherSend(payment.MethodRefund); s.Amount.MinorUnits = -1 }, false},
 		"a bank transfer":      {func(s *payment.Send) { s.Instruction.BankTransfer = &payment.BankTransfer{} }, true},
 		"no token for it":      {func(s *payment.Send) { s.Account = "third" }, false},
 		"only a client's data": {func(s *payment.Send) { s.Instruction.Tokens["main"] = payment.Token{ClientPayload: []byte(`{}`)} }, false},
@@ -86,9 +131,9 @@ func TestBuildRefuses(t *testing.T) {
 		}
 	}
 	s := fullSend()
-	s.Method = payment.MethodRefund
+	s.Method = payment.MethodComplete
 	if _, err := d.Query(s); !errors.Is(err, providers.ErrUnsupported) {
-		t.Errorf("a look-up of a refund: error %v", err)
+		t.Errorf("a look-up of a completion: error %v", err)
 	}
 }
 
@@ -128,7 +173,9 @@ func TestParse(t *testing.T) {
 			ours(payment.Answer{Code: "declined", Decline: "lost_card", Message: "no"}),
 		},
 		"limited":                  {429, `{"error":{"code":"rate_limited","message":"slow"}}`, payment.Answer{Code: "rate_limited", Message: "slow", RequestID: "req_1"}},
-		"unknown status":           {200, `{"id":"auth_1","status":"teleported","reference":"OURREFERENCE"}`, ours(payment.Answer{Code: "teleported"})},
+		"unknown status":           {200, `{"id":"auth_1","status":"teleported","reference":"OURREFERENCE"}`, ours(payment.Answer{Code: "authorization_teleported"})},
+		"another verb's status":    {200, `{"id":"auth_1","status":"voided","reference":"OURREFERENCE"}`, ours(payment.Answer{Code: "authorization_voided"})},
+		"another verb's object":    {200, `{"id":"capture_1","kind":"capture","status":"captured","amount":1,"currency":"EUR","reference":"OURREFERENCE"}`, unread},
 		"no id":                    {200, `{"status":"authorized","amount":1000,"currency":"EUR"}`, unread},
 		"no status":                {200, `{"id":"auth_1","amount":1000,"currency":"EUR"}`, unread},
 		"an effect of nothing":     {200, `{"id":"auth_1","status":"authorized","currency":"EUR"}`, unread},
@@ -183,6 +230,7 @@ func TestQuery(t *testing.T) {
 			Code: "declined", Decline: "generic", Reference: "auth_1", ObjectFound: true,
 		}},
 		"unreadable": {"auth_1", "/v1/authorizations/auth_1", 200, `<html>`, payment.Answer{}},
+		"a refusal":  {"auth_1", "/v1/authorizations/auth_1", 402, `{"error":{"code":"declined","decline_code":"generic"}}`, payment.Answer{}},
 	}
 	d := sandbox.New(sandbox.Config{})
 	for name, c := range cases {
@@ -209,24 +257,32 @@ func TestCredentialPrefix(t *testing.T) {
 }
 
 // Goal: no bytes whatever make the driver panic, or report an effect that has no
-// id, no amount or a status that failed.
+// id, no amount, a status that failed, or that is another verb's.
 func FuzzParse(f *testing.F) {
-	f.Add(200, "", `{"id":"auth_1","status":"authorized","amount":1000,"currency":"EUR","reference":"OURREFERENCE"}`)
-	f.Add(200, "", `{"data":[{"id":"auth_1","status":"captured","amount":1,"currency":"EUR"}]}`)
-	f.Add(200, "auth_1", `{"id":"","status":"authorized","amount":1000}`)
-	f.Add(402, "", `{"error":{"code":"declined","decline_code":"lost_card","id":"auth_1"}}`)
-	f.Add(200, "", `{"data":[]}`)
-	f.Add(500, "", `{"error":{"code":"server_error"}}`)
-	f.Add(200, "", `{"id":"auth_1","status":"requires_action","next_action":{"url":"javascript:"}}`)
+	f.Add(200, byte(0), "", `{"id":"auth_1","status":"authorized","amount":1000,"currency":"EUR","reference":"OURREFERENCE"}`)
+	f.Add(200, byte(0), "", `{"data":[{"id":"auth_1","status":"captured","amount":1,"currency":"EUR"}]}`)
+	f.Add(200, byte(0), "auth_1", `{"id":"","status":"authorized","amount":1000}`)
+	f.Add(402, byte(0), "", `{"error":{"code":"declined","decline_code":"lost_card","id":"auth_1"}}`)
+	f.Add(200, byte(0), "", `{"data":[]}`)
+	f.Add(500, byte(0), "", `{"error":{"code":"server_error"}}`)
+	f.Add(200, byte(0), "", `{"id":"auth_1","status":"requires_action","next_action":{"url":"javascript:"}}`)
+	f.Add(200, byte(1), "", `{"id":"capture_1","kind":"capture","parent":"auth_1","status":"succeeded","amount":1,"currency":"EUR"}`)
+	f.Add(200, byte(1), "", `{"id":"capture_1","kind":"capture","parent":"auth_1","status":"captured","amount":0}`)
+	f.Add(200, byte(2), "", `{"data":[{"id":"refund_1","kind":"refund","parent":"auth_1","status":"failed","failure_code":"refund_failed"}]}`)
+	f.Add(422, byte(3), "void_1", `{"error":{"code":"failed","failure_code":"already_voided","id":"void_1"}}`)
 	d := sandbox.New(sandbox.Config{})
-	f.Fuzz(func(t *testing.T, status int, reference, body string) {
-		s := fullSend()
+	f.Fuzz(func(t *testing.T, status int, method byte, reference, body string) {
+		s, effects := fullSend(), []string{"authorized", "captured"}
+		if method %= 4; method > 0 {
+			v := verbs()[method-1]
+			s, effects = furtherSend(v.method), []string{v.done}
+		}
 		s.ProviderReference = payment.ProviderReference(reference)
 		r := providers.Response{Status: status, Header: http.Header{}, Body: []byte(body)}
 		for _, a := range []payment.Answer{d.Parse(s, r), d.ParseQuery(s, r)} {
-			effect := status >= 200 && status <= 299 && (a.Code == "authorized" || a.Code == "captured")
-			if effect && (a.Reference == "" || a.Amount == nil || a.Amount.MinorUnits <= 0) {
-				t.Errorf("an effect without id or amount: %+v", a)
+			effect := status >= 200 && status <= 299 && slices.Contains([]string{"authorized", "captured", "refunded", "voided"}, a.Code)
+			if effect && (a.Reference == "" || a.Amount == nil || a.Amount.MinorUnits <= 0 || !slices.Contains(effects, a.Code)) {
+				t.Errorf("an effect of a %s without id or amount, or another's: %+v", s.Method, a)
 			}
 			if a.Captured && a.Code != "captured" {
 				t.Errorf("captured with code %q", a.Code)

@@ -72,6 +72,7 @@ func (l *Ledger) try(ctx context.Context, w *write) (ledger.Snapshot, error) {
 	if err != nil {
 		return ledger.Snapshot{}, l.failed(w, err)
 	}
+	l.saw(resp.Header.Revision)
 	if resp.Succeeded {
 		return w.made(resp.Header.Revision), nil
 	}

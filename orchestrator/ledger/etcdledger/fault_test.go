@@ -28,6 +28,8 @@ type faultKV struct {
 
 	cut    atomic.Bool            // nothing arrives
 	onRead atomic.Pointer[func()] // run before each read
+	gone   atomic.Int64           // keys that etcd went through for reads of ranges
+	looked atomic.Int64           // reads of single records
 
 	mu   sync.Mutex
 	next *fault
@@ -49,7 +51,11 @@ func (k *faultKV) Get(ctx context.Context, key string, opts ...clientv3.OpOption
 		return nil, errLost()
 	}
 	k.reads()
-	return k.KV.Get(ctx, key, opts...)
+	resp, err := k.KV.Get(ctx, key, opts...)
+	if err == nil {
+		k.gone.Add(resp.Count)
+	}
+	return resp, err
 }
 
 // Txn implements clientv3.KV.
@@ -86,6 +92,7 @@ type faultTxn struct {
 
 	kv     *faultKV
 	writes bool
+	reads  int64
 }
 
 func (t *faultTxn) If(cs ...clientv3.Cmp) clientv3.Txn {
@@ -97,6 +104,7 @@ func (t *faultTxn) Then(ops ...clientv3.Op) clientv3.Txn {
 	for _, op := range ops {
 		t.writes = t.writes || op.IsPut() || op.IsDelete()
 	}
+	t.reads = int64(len(ops))
 	t.Txn = t.Txn.Then(ops...)
 	return t
 }
@@ -113,6 +121,7 @@ func (t *faultTxn) Commit() (*clientv3.TxnResponse, error) {
 	}
 	if !t.writes {
 		t.kv.reads()
+		t.kv.looked.Add(t.reads)
 		return t.Txn.Commit()
 	}
 	f, held := t.kv.take()

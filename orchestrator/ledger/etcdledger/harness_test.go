@@ -68,6 +68,7 @@ type process struct {
 	session *session.Session
 	kv      *faultKV
 	status  *faultStatus
+	file    string // that remembers the ledger; "" if none does
 }
 
 // setup says how a process differs from the ordinary.
@@ -85,7 +86,7 @@ func newProcess(t *testing.T, s setup) *process {
 	if s.ttl == 0 {
 		s.ttl = longTTL
 	}
-	p := &process{client: inProcess()}
+	p := &process{client: inProcess(), file: s.ledger.GenerationFile}
 	if s.dial != nil {
 		p.client = dial(t, s.dial)
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -40,12 +41,22 @@ func (k keys) open(op payment.OperationKey) string {
 	return k.shard(ledger.Shard(op)) + string(op.Hash())
 }
 
+// payments is the common beginning of a tenant's payments.
+func (k keys) payments(tenant payment.TenantID) string {
+	return fmt.Sprintf("%s/payment/%s/", k.prefix, tenant)
+}
+
 func (k keys) payment(tenant payment.TenantID, id payment.ID) string {
-	return fmt.Sprintf("%s/payment/%s/%s", k.prefix, tenant, id)
+	return k.payments(tenant) + string(id)
+}
+
+// merchantReferences is the common beginning of the entries of one merchant reference.
+func (k keys) merchantReferences(tenant payment.TenantID, r payment.MerchantReference) string {
+	return fmt.Sprintf("%s/mref/%s/%s/", k.prefix, tenant, short(string(tenant), string(r)))
 }
 
 func (k keys) merchantReference(p payment.Payment) string {
-	return fmt.Sprintf("%s/mref/%s/%s/%s", k.prefix, p.Tenant, short(string(p.Tenant), string(p.MerchantReference)), p.ID)
+	return k.merchantReferences(p.Tenant, p.MerchantReference) + string(p.ID)
 }
 
 func (k keys) reference(r ledger.Reference) string {
@@ -62,6 +73,23 @@ func short(parts ...string) string {
 	h := sha256.New()
 	payment.WriteParts(h, parts...)
 	return hex.EncodeToString(h.Sum(nil))[:32]
+}
+
+// idFrom is what every payment id that was made at a millisecond or later is not
+// less than: its ids are UUIDv7, which begin with the time.
+func idFrom(ms int64) string {
+	ms = min(max(0, ms), 1<<48-1)
+	return fmt.Sprintf("%08x-%04x", ms>>16, ms&0xffff)
+}
+
+// timeOfID is the millisecond that an id, or what idFrom returned, begins with.
+func timeOfID(id string) (int64, bool) {
+	if len(id) < len(idFrom(0)) {
+		return 0, false
+	}
+	begin := id[:len(idFrom(0))]
+	ms, err := strconv.ParseInt(strings.Replace(begin, "-", "", 1), 16, 64)
+	return ms, err == nil && idFrom(ms) == begin
 }
 
 // segment reports whether s names exactly one level of a key.

@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -34,11 +35,12 @@ import (
 )
 
 const (
-	defaultPrefix       = "/acquit/v1"
-	defaultRequestLimit = 5 * time.Second
-	defaultSettleLimit  = 5 * time.Second
-	defaultStatusEvery  = 5 * time.Second
-	defaultFullAt       = 0.7
+	defaultPrefix        = "/acquit/v1"
+	defaultRequestLimit  = 5 * time.Second
+	defaultSettleLimit   = 5 * time.Second
+	defaultStatusEvery   = 5 * time.Second
+	defaultRememberEvery = time.Minute
+	defaultFullAt        = 0.7
 )
 
 // Config connects a ledger to its etcd.
@@ -54,6 +56,10 @@ type Config struct {
 	// come, so that a ledger restored from an older snapshot is recognised. Empty
 	// means that nothing is remembered.
 	GenerationFile string
+	// RememberEvery is how often at most GenerationFile is written while the ledger
+	// is open; it is also written on Open and on Close. After a crash, what was
+	// lost of the last such period goes unnoticed. Defaults to 1 min.
+	RememberEvery time.Duration
 	// RequestLimit bounds one request to etcd. Too short, and slow disks turn
 	// writes into ambiguous ones. Defaults to 5 s.
 	RequestLimit time.Duration
@@ -87,6 +93,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.StatusEvery == 0 {
 		c.StatusEvery = defaultStatusEvery
 	}
+	if c.RememberEvery == 0 {
+		c.RememberEvery = defaultRememberEvery
+	}
 	if c.FullAt == 0 {
 		c.FullAt = defaultFullAt
 	}
@@ -104,6 +113,9 @@ type Ledger struct {
 	keys    keys
 	timing  timing
 	room    room
+	memory  memory
+
+	revision atomic.Int64 // the highest that etcd was seen at
 
 	stop    context.CancelFunc // ends the status poll
 	stopped sync.WaitGroup
@@ -139,11 +151,17 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	return l, nil
 }
 
-// Close ends what the ledger does in the background. The client and the
-// session stay open.
+// Close ends what the ledger does in the background, and remembers how far it had
+// come. The client and the session stay open.
 func (l *Ledger) Close() {
 	l.stop()
 	l.stopped.Wait()
+	if l.revision.Load() <= l.memory.written.Revision {
+		return
+	}
+	if err := l.remember(l.memory.written); err != nil {
+		l.cfg.Logger.ErrorContext(context.Background(), "ledger generation not remembered", "error", err)
+	}
 }
 
 // Boot implements ledger.Ledger.

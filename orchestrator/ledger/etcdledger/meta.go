@@ -45,11 +45,11 @@ func (l *Ledger) admit(ctx context.Context) error {
 		return fmt.Errorf("%w: etcd holds %s under %s, and %s knows %s; connect the right etcd, or, if this deployment is to "+
 			"use this ledger from now on, remove that file", ErrForeignLedger, id, l.cfg.Prefix, l.cfg.GenerationFile, seen.Ledger)
 	}
-	now, err := l.countGeneration(ctx, seen.Generation)
+	now, err := l.countGeneration(ctx, seen)
 	if err != nil {
 		return err
 	}
-	return writeGeneration(l.cfg.GenerationFile, generation{Ledger: id, Generation: now})
+	return l.remember(generation{Ledger: id, Generation: now})
 }
 
 // identify checks the layout and returns the ledger's own id, starting a ledger
@@ -122,18 +122,22 @@ func valueOf(resp *clientv3.TxnResponse) []byte {
 	return nil
 }
 
-// countGeneration counts one opening more, unless fewer are counted than were seen.
-func (l *Ledger) countGeneration(ctx context.Context, seen int64) (int64, error) {
+// countGeneration counts the ledger's generation up, unless the ledger is behind
+// what was seen of it.
+func (l *Ledger) countGeneration(ctx context.Context, seen generation) (int64, error) {
 	key := l.keys.meta("generation")
 	for range casTries {
-		n, rev, err := l.number(ctx, key)
+		n, rev, revision, err := l.number(ctx, key)
 		if err != nil {
 			return 0, err
 		}
-		if n < seen {
-			return 0, fmt.Errorf("%w: it was opened %d times, and %s remembers %d; connect the newer ledger, or, once a person has "+
-				"reconciled with the providers what happened since, remove that file", ErrOldSnapshot, n, l.cfg.GenerationFile, seen)
+		switch {
+		case n < seen.Generation:
+			return 0, l.old(fmt.Sprintf("it was opened %d times, and %s remembers %d", n, l.cfg.GenerationFile, seen.Generation))
+		case revision < seen.Revision:
+			return 0, l.old(fmt.Sprintf("etcd is at revision %d, and %s remembers %d", revision, l.cfg.GenerationFile, seen.Revision))
 		}
+		l.saw(revision)
 		ok, err := l.replace(ctx, key, rev, strconv.FormatInt(n+1, 10))
 		if err != nil {
 			return 0, err
@@ -145,20 +149,26 @@ func (l *Ledger) countGeneration(ctx context.Context, seen int64) (int64, error)
 	return 0, fmt.Errorf("%w: too many processes open the ledger at once", ledger.ErrUnavailable)
 }
 
-// number reads a number and its revision; an absent one is 0 at revision 0.
-func (l *Ledger) number(ctx context.Context, key string) (n, rev int64, err error) {
+func (l *Ledger) old(why string) error {
+	return fmt.Errorf("%w: %s; connect the newer ledger, or, once a person has reconciled with the providers what happened since, "+
+		"or if all of the ledger was moved to this etcd, remove that file", ErrOldSnapshot, why)
+}
+
+// number reads a number and its revision; an absent one is 0 at revision 0. The
+// last result is the revision of etcd.
+func (l *Ledger) number(ctx context.Context, key string) (n, rev, revision int64, err error) {
 	resp, err := l.get(ctx, key)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	if len(resp.Kvs) == 0 {
-		return 0, 0, nil
+		return 0, 0, resp.Header.Revision, nil
 	}
 	n, err = strconv.ParseInt(string(resp.Kvs[0].Value), 10, 64)
 	if err != nil {
-		return 0, 0, fmt.Errorf("%w: %s: %w", ledger.ErrRecord, key, err)
+		return 0, 0, 0, fmt.Errorf("%w: %s: %w", ledger.ErrRecord, key, err)
 	}
-	return n, resp.Kvs[0].ModRevision, nil
+	return n, resp.Kvs[0].ModRevision, resp.Header.Revision, nil
 }
 
 func (l *Ledger) replace(ctx context.Context, key string, rev int64, value string) (bool, error) {
@@ -169,8 +179,9 @@ func (l *Ledger) replace(ctx context.Context, key string, rev int64, value strin
 		Then(clientv3.OpPut(key, value)).
 		Commit()
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", ledger.ErrUnavailable, err) // the opening begins again
+		return false, fmt.Errorf("%w: %w", ledger.ErrUnavailable, err) // counting once too often does no harm
 	}
+	l.saw(resp.Header.Revision)
 	return resp.Succeeded, nil
 }
 

@@ -60,6 +60,7 @@ func outcome(err error) string {
 		{ledger.ErrSessionLost, "session_lost"},
 		{ledger.ErrFull, "full"},
 		{ledger.ErrNotFound, "not_found"},
+		{ledger.ErrPage, "bad_page"},
 		{ledger.ErrAmbiguous, "ambiguous"},
 		{ledger.ErrUnavailable, "unavailable"},
 	} {

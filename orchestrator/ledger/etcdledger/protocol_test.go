@@ -58,6 +58,8 @@ func TestProposals(t *testing.T) {
 		p.read(t, s.Operation.Key)
 		_, _, err := p.Payment(bounded(t), tenant, s.Payment.ID)
 		ok(t, "payment", err)
+		_, _, err = p.List(bounded(t), ledger.Filter{Tenant: tenant}, "", 10)
+		ok(t, "list", err)
 		_, err = p.ByReference(bounded(t), account, string(s.Operation.Reference))
 		ok(t, "by reference", err)
 		_, err = p.Due(bounded(t), 0, start(), 10)
@@ -399,6 +401,11 @@ func TestReadsSurviveCompaction(t *testing.T) {
 	reads := map[string]func() error{
 		"read":    func() error { _, err := p.Read(bounded(t), s.Operation.Key); return err },
 		"payment": func() error { _, _, err := p.Payment(bounded(t), tenant, s.Payment.ID); return err },
+		"list": func() error {
+			f := ledger.Filter{Tenant: tenant, Until: start().Add(time.Millisecond)} // is found by the first read
+			_, _, err := p.List(bounded(t), f, "", 1)
+			return err
+		},
 	}
 	for name, read := range reads {
 		var calls int

@@ -68,9 +68,9 @@ func (l *Ledger) peek(ctx context.Context, key payment.OperationKey) (ledger.Sna
 }
 
 // Payment implements ledger.Ledger.
-func (l *Ledger) Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+func (l *Ledger) Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 	type both struct {
-		payment    payment.Payment
+		payment    ledger.Snapshot
 		operations []payment.Operation
 	}
 	done := l.timing.start(ctx, "payment")
@@ -82,30 +82,30 @@ func (l *Ledger) Payment(ctx context.Context, tenant payment.TenantID, id paymen
 	return b.payment, b.operations, err
 }
 
-func (l *Ledger) payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+func (l *Ledger) payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 	if !segment(string(tenant)) || !segment(string(id)) {
-		return payment.Payment{}, nil, fmt.Errorf("%w: payment %q", ledger.ErrNotFound, id)
+		return ledger.Snapshot{}, nil, fmt.Errorf("%w: payment %q", ledger.ErrNotFound, id)
 	}
 	resp, err := l.get(ctx, l.keys.payment(tenant, id))
 	if err != nil {
-		return payment.Payment{}, nil, err
+		return ledger.Snapshot{}, nil, err
 	}
 	if len(resp.Kvs) == 0 {
-		return payment.Payment{}, nil, fmt.Errorf("%w: payment %s", ledger.ErrNotFound, id)
+		return ledger.Snapshot{}, nil, fmt.Errorf("%w: payment %s", ledger.ErrNotFound, id)
 	}
 	p, err := ledger.DecodePayment(resp.Kvs[0].Value)
 	if err != nil {
-		return payment.Payment{}, nil, err
+		return ledger.Snapshot{}, nil, err
 	}
 	var ops []payment.Operation
 	for ids := range slices.Chunk(p.Operations, readsPerTxn) {
 		some, err := l.operations(ctx, tenant, ids, resp.Header.Revision)
 		if err != nil {
-			return payment.Payment{}, nil, err
+			return ledger.Snapshot{}, nil, err
 		}
 		ops = append(ops, some...)
 	}
-	return p, ops, nil
+	return ledger.Snapshot{Payment: p, Revision: ledger.Revision{Payment: resp.Kvs[0].ModRevision}}, ops, nil
 }
 
 // operations reads a tenant's operations as of one revision of etcd.

@@ -2,8 +2,11 @@ package etcdledger_test
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -19,6 +22,19 @@ func start() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 
 func newKey() payment.IdempotencyKey { return payment.IdempotencyKey(rand.Text()) }
 
+// newPaymentID is a UUIDv7 of the time at which everything began.
+func newPaymentID(t *testing.T) payment.ID { t.Helper(); return paymentIDAt(t, start()) }
+
+func paymentIDAt(t *testing.T, at time.Time) payment.ID {
+	t.Helper()
+	id, err := uuid.NewV7()
+	ok(t, "uuid", err)
+	for i, ms := range binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli()))[2:] {
+		id[i] = ms
+	}
+	return payment.ID(id.String())
+}
+
 func ownership(b payment.BootID) payment.Ownership {
 	return payment.Ownership{Boot: b, Nonce: rand.Text(), Until: start().Add(time.Minute)}
 }
@@ -32,7 +48,7 @@ func claimOf(t *testing.T, b payment.BootID, key payment.IdempotencyKey) ledger.
 			Tenant: tenant, Method: payment.MethodAuthorize, Key: key, Reference: reference,
 			Fingerprint: payment.Fingerprint{Version: 1, Sum: rand.Text()},
 		},
-		PaymentID: payment.ID(rand.Text()), Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
+		PaymentID: newPaymentID(t), Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
 		Sealed: []byte("sealed"), Owner: ownership(b), At: start(),
 		Deadline: start().Add(2 * time.Minute), ResolveBy: start().Add(15 * time.Minute),
 		Attempt: payment.Attempt{

@@ -15,7 +15,7 @@ type room struct {
 	full atomic.Bool
 }
 
-// watchRoom asks etcd how full it is until ctx ends.
+// watchRoom asks etcd how full it is, and how far it has come, until ctx ends.
 func (l *Ledger) watchRoom(ctx context.Context) {
 	tick := time.NewTicker(l.cfg.StatusEvery)
 	defer tick.Stop()
@@ -23,6 +23,7 @@ func (l *Ledger) watchRoom(ctx context.Context) {
 		if err := l.measureRoom(ctx); err != nil && ctx.Err() == nil {
 			l.cfg.Logger.WarnContext(ctx, "ledger status unknown", "error", err)
 		}
+		l.mark(ctx)
 		select {
 		case <-ctx.Done():
 			return
@@ -67,6 +68,7 @@ func (l *Ledger) shareUsed(ctx context.Context, endpoint string) (float64, error
 	if err != nil {
 		return 0, err
 	}
+	l.saw(s.Header.GetRevision()) // applied, so it is agreed upon and durable
 	if s.DbSizeQuota <= 0 {
 		return 0, nil // no quota, or a member too old to tell
 	}

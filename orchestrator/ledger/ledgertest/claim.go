@@ -42,7 +42,7 @@ func claimCreatesAll(w *world) {
 	w.holds(s)
 	p, ops, err := w.Ledgers[1].Payment(w.ctx(), tenant, c.Payment.ID)
 	w.ok("payment", err)
-	same(w, "the payment", p, *c.Payment)
+	same(w, "the payment", p.Payment, *c.Payment)
 	same(w, "the payment's operations", ops, []payment.Operation{c.Operation})
 }
 
@@ -213,7 +213,7 @@ func claimTakenAndMoved(w *world) {
 	c := w.capture(0, parent, call, 400)
 	s, err := w.Ledgers[0].Claim(w.ctx(), parent, c)
 	w.ok("claim of a capture", err)
-	s = w.advance(0, s, w.captured(s))
+	s = w.advance(0, s, w.outcome(s, payment.StateSucceeded))
 	_, err = w.Ledgers[1].Claim(w.ctx(), parent, w.capture(1, parent, call, 400))
 	same(w, "the operation that has the key", w.taken(err).Operation, s.Operation)
 	if !slices.Equal(w.taken(err).Operation.Response, s.Operation.Response) {

@@ -66,8 +66,9 @@ func noLostReservation(w *world) {
 	for _, err := range errs {
 		w.ok("claim of a capture", err)
 	}
-	p, ops, err := w.Ledgers[0].Payment(w.ctx(), tenant, parent.Payment.ID)
+	now, ops, err := w.Ledgers[0].Payment(w.ctx(), tenant, parent.Payment.ID)
 	w.ok("payment", err)
+	p := now.Payment
 	if p.CaptureReserved != callers*x || p.Version != parent.Payment.Version+callers || len(ops) != callers+1 {
 		w.Fatalf("after %d captures of %d: reserved %d, version %d after %d, %d operations",
 			callers, x, p.CaptureReserved, p.Version, parent.Payment.Version, len(ops))
@@ -114,7 +115,7 @@ func oneOutcome(w *world) {
 func tenantsApart(w *world) {
 	const key = "order-1"
 	tenants := []payment.TenantID{"merchant", "merchant-2", "merchan", "m"}
-	id := payment.ID("payment-of-everybody")
+	id := w.paymentID(w.t0)
 	snapshots := make([]ledger.Snapshot, len(tenants))
 	for i, t := range tenants {
 		c := w.authorize(0, callOf(t, payment.MethodAuthorize, key))
@@ -128,7 +129,7 @@ func tenantsApart(w *world) {
 		w.holds(snapshots[i])
 		p, ops, err := w.Ledgers[1].Payment(w.ctx(), t, id)
 		w.ok("payment of tenant "+string(t), err)
-		same(w, "the payment of tenant "+string(t), p, snapshots[i].Payment)
+		same(w, "the payment of tenant "+string(t), p.Payment, snapshots[i].Payment)
 		same(w, "the operations of tenant "+string(t), ops, []payment.Operation{snapshots[i].Operation})
 		other := payment.OperationKey{Tenant: tenants[(i+1)%len(tenants)], ID: snapshots[i].Operation.Key.ID}
 		_, err = w.Ledgers[1].Read(w.ctx(), other)

@@ -23,6 +23,7 @@ const (
 	KindAnchor      Kind = "anchor"
 	KindRead        Kind = "read"
 	KindPayment     Kind = "payment"
+	KindList        Kind = "list"
 	KindByReference Kind = "by_reference"
 	KindDue         Kind = "due"
 	KindAwait       Kind = "await"
@@ -34,7 +35,7 @@ func (k Kind) Writes() bool {
 	switch k {
 	case KindClaim, KindTakeover, KindOutcome, KindFailover, KindFence, KindPark, KindNote, KindAnchor:
 		return true
-	case KindRead, KindPayment, KindByReference, KindDue, KindAwait, KindHold:
+	case KindRead, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold:
 		return false
 	}
 	return false
@@ -59,8 +60,8 @@ func kindOfAdvance(s ledger.Snapshot, c ledger.Change) Kind {
 type Call struct {
 	Kind Kind
 	Boot payment.BootID
-	// Key is of the operation concerned; zero for KindPayment, KindByReference,
-	// KindDue, KindHold and KindAnchor.
+	// Key is of the operation concerned; zero for KindPayment, KindList,
+	// KindByReference, KindDue, KindHold and KindAnchor.
 	Key payment.OperationKey
 }
 

@@ -37,6 +37,14 @@ func kindsOfWrite() []kindOfWrite {
 			s = w.advance(1, s, w.parked(s, w.t0))
 			return s, w.takeover(0, s)
 		}, ledger.Ledger.Takeover},
+		{"outcome of a capture", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.capturing(0, w.authorized(1), 100)
+			return s, w.outcome(s, payment.StateSucceeded)
+		}, ledger.Ledger.Advance},
+		{"park of a capture", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.capturing(0, w.authorized(1), 100)
+			return s, w.parked(s, w.t0.Add(time.Minute))
+		}, ledger.Ledger.Advance},
 		advance("success", func(w *world, s ledger.Snapshot) ledger.Change { return w.outcome(s, payment.StateSucceeded) }),
 		advance("decline", func(w *world, s ledger.Snapshot) ledger.Change { return w.outcome(s, payment.StateDeclined) }),
 		advance("pending outcome", func(w *world, s ledger.Snapshot) ledger.Change { return w.outcome(s, payment.StatePending) }),
@@ -235,7 +243,7 @@ func lostTakeoverMade(w *world) {
 
 func lostOutcomePostedOnce(w *world) {
 	one := w.capturing(0, w.authorized(0), 100)
-	c := w.captured(one)
+	c := w.outcome(one, payment.StateSucceeded)
 	k := kindOfWrite{name: "outcome", write: ledger.Ledger.Advance}
 	w.lost(k, one, c, true)
 	other := w.capturing(1, w.read(1, one.Operation.Key), 200)
@@ -270,8 +278,12 @@ func outOfReach(w *world) {
 	l := w.Ledgers[0]
 	heal := w.CutOff(w.T, 0)
 	calls := map[string]func(ctx context.Context) error{
-		"read":         func(ctx context.Context) error { _, err := l.Read(ctx, s.Operation.Key); return err },
-		"payment":      func(ctx context.Context) error { _, _, err := l.Payment(ctx, tenant, s.Payment.ID); return err },
+		"read":    func(ctx context.Context) error { _, err := l.Read(ctx, s.Operation.Key); return err },
+		"payment": func(ctx context.Context) error { _, _, err := l.Payment(ctx, tenant, s.Payment.ID); return err },
+		"list": func(ctx context.Context) error {
+			_, _, err := l.List(ctx, ledger.Filter{Tenant: tenant}, "", 1)
+			return err
+		},
 		"by reference": func(ctx context.Context) error { _, err := l.ByReference(ctx, "account-1", "r"); return err },
 		"due":          func(ctx context.Context) error { _, err := l.Due(ctx, 0, w.t0, 1); return err },
 		"anchor":       func(ctx context.Context) error { _, err := l.Anchor(ctx, "name", nil); return err },

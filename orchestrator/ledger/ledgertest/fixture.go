@@ -3,16 +3,14 @@ package ledgertest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -78,58 +76,76 @@ func (w *world) attempt(c payment.Call, account payment.AccountName) payment.Att
 // authorize is what boot i writes to claim an Authorize with a new payment.
 func (w *world) authorize(i int, c payment.Call) ledger.Change {
 	w.Helper()
+	return w.authorizeAt(i, c, w.t0, "order-1")
+}
+
+// authorizeAt is authorize at a time, with the caller's own name for the payment.
+func (w *world) authorizeAt(i int, c payment.Call, at time.Time, name payment.MerchantReference) ledger.Change {
+	w.Helper()
 	op := w.next(payment.Operation{}, payment.Claim{
-		Call: c, PaymentID: payment.ID("payment-" + rand.Text()), Amount: payment.Money{MinorUnits: amount, CurrencyCode: "EUR"},
-		Sealed: []byte{0, 1, 2, 0xff}, Owner: w.ownership(i), At: w.t0, Deadline: w.t0.Add(2 * time.Minute),
+		Call: c, PaymentID: w.paymentID(at), Amount: euros(amount),
+		Sealed: []byte{0, 1, 2, 0xff}, Owner: w.ownership(i), At: at, Deadline: w.t0.Add(2 * time.Minute),
 		ResolveBy: w.t0.Add(24 * time.Hour), Attempt: w.attempt(c, "account-1"),
 	})
-	p := payment.Open(op, payment.Instruction{MerchantReference: "order-1", CaptureMode: payment.CaptureManual}, w.t0)
+	p := payment.Open(op, payment.Instruction{MerchantReference: name, CaptureMode: payment.CaptureManual}, at)
 	return ledger.Change{Operation: op, Payment: &p}
+}
+
+func euros(x int64) payment.Money { return payment.Money{MinorUnits: x, CurrencyCode: "EUR"} }
+
+// paymentID is a UUIDv7 of a time, as the orchestrator makes them.
+func (w *world) paymentID(at time.Time) payment.ID {
+	w.Helper()
+	id, err := uuid.NewV7()
+	w.ok("uuid", err)
+	for i, ms := range binary.BigEndian.AppendUint64(nil, uint64(at.UnixMilli()))[2:] {
+		id[i] = ms
+	}
+	return payment.ID(id.String())
 }
 
 // capture is what boot i writes to claim a capture of x on the payment of s.
 func (w *world) capture(i int, s ledger.Snapshot, c payment.Call, x int64) ledger.Change {
 	w.Helper()
-	p := s.Payment
-	op := w.next(payment.Operation{}, payment.Claim{
-		Call: c, PaymentID: p.ID, Parent: p.Operations[0], Amount: payment.Money{MinorUnits: x, CurrencyCode: "EUR"},
+	change, err := w.order(i, s, c, x)
+	if err != nil {
+		w.Fatalf("the fixture itself is wrong: %v", err)
+	}
+	return change
+}
+
+// order is what boot i writes to claim an operation on the payment of s, or why
+// the payment does not allow it. x is the amount; 0 asks for the rest.
+func (w *world) order(i int, s ledger.Snapshot, c payment.Call, x int64) (ledger.Change, error) {
+	w.Helper()
+	o := payment.Order{Payment: s.Payment.ID}
+	if x != 0 {
+		m := euros(x)
+		o.Amount = &m
+	}
+	p, r, err := s.Payment.Reserve(c, o, payment.Traits{MultipleCaptures: true}, w.t0)
+	if err != nil {
+		return ledger.Change{}, err
+	}
+	a := w.attempt(c, p.Account)
+	a.Parent = p.ProviderReference
+	return ledger.Change{Payment: &p, Operation: w.next(payment.Operation{}, payment.Claim{
+		Call: c, PaymentID: p.ID, Parent: p.Operations[0], Amount: r.Amount, Held: r.Held, Last: r.Last,
 		Sealed: []byte("sealed"), Owner: w.ownership(i), At: w.t0, Deadline: w.t0.Add(2 * time.Minute),
-		ResolveBy: w.t0.Add(24 * time.Hour), Attempt: w.attempt(c, "account-1"),
-	})
-	p.Version++
-	p.CaptureReserved += x
-	p.Operations = append(slices.Clone(p.Operations), op.Key.ID)
-	return ledger.Change{Operation: op, Payment: &p}
+		ResolveBy: w.t0.Add(24 * time.Hour), Attempt: a,
+	})}, nil
 }
 
-// captured is what writes the success of a capture: its reservation is posted.
-func (w *world) captured(s ledger.Snapshot) ledger.Change {
-	w.Helper()
-	c := ledger.Change{Operation: w.settled(s.Operation, payment.StateSucceeded)}
-	p := s.Payment
-	x := s.Operation.Amount.MinorUnits
-	p.Version++
-	p.CaptureReserved -= x
-	p.Captured += x
-	p.Status = payment.StatusPartiallyCaptured
-	c.Payment = &p
-	return c
-}
-
-// released is what writes the failure of a capture: its reservation is undone.
-func (w *world) released(s ledger.Snapshot) ledger.Change {
-	w.Helper()
-	p := s.Payment
-	p.Version++
-	p.CaptureReserved -= s.Operation.Amount.MinorUnits
-	return ledger.Change{Operation: w.settled(s.Operation, payment.StateFailed), Payment: &p}
-}
-
-// outcome is what writes an outcome of an Authorize.
+// outcome is what writes an outcome: of all that was asked for, if it is a success.
 func (w *world) outcome(s ledger.Snapshot, to payment.State) ledger.Change {
 	w.Helper()
-	op := w.settled(s.Operation, to)
-	return ledger.Change{Operation: op, Payment: w.after(s.Payment, op)}
+	return w.applied(s, to, s.Operation.Amount.MinorUnits)
+}
+
+// applied is what writes an outcome by which the provider moved x.
+func (w *world) applied(s ledger.Snapshot, to payment.State, x int64) ledger.Change {
+	w.Helper()
+	return w.change(s, w.settled(s.Operation, to), x)
 }
 
 // settled is an operation with an outcome, and with response bytes of every
@@ -180,7 +196,7 @@ func (w *world) parked(s ledger.Snapshot, due time.Time) ledger.Change {
 		Report: payment.Report{Sends: 1, Uncertain: true, Evidence: payment.EvidenceUnknown, MappingRow: "any.transport.timeout"},
 		Reason: "timeout", Due: due,
 	})
-	return ledger.Change{Operation: op, Payment: w.after(s.Payment, op)}
+	return w.change(s, op, 0)
 }
 
 // takeover is what makes boot i the owner.
@@ -199,14 +215,14 @@ func (w *world) failover(s ledger.Snapshot, account payment.AccountName) ledger.
 		Report: payment.Report{Sends: 1, Evidence: payment.EvidenceNoEffectSticky, MappingRow: "sandbox.authorize.not_processed"},
 		At:     w.t0.Add(time.Second), Until: w.t0.Add(2 * time.Minute), Attempt: a,
 	})
-	return ledger.Change{Operation: op, Payment: w.after(s.Payment, op)}
+	return w.change(s, op, 0)
 }
 
 // fenced is what writes that a cancel was decided.
 func (w *world) fenced(s ledger.Snapshot) ledger.Change {
 	w.Helper()
 	op := w.next(s.Operation, payment.Fence{Step: payment.Step{Name: "cancel", Key: payment.ProviderKey(rand.Text()), KeyVersion: 1, RequestHash: rand.Text()}})
-	return ledger.Change{Operation: op, Payment: w.after(s.Payment, op)}
+	return w.change(s, op, 0)
 }
 
 func (w *world) next(op payment.Operation, t payment.Transition) payment.Operation {
@@ -218,13 +234,18 @@ func (w *world) next(op payment.Operation, t payment.Transition) payment.Operati
 	return next
 }
 
-func (w *world) after(p payment.Payment, op payment.Operation) *payment.Payment {
+// change is the move of an operation to op, with its payment if that shows it.
+// x is what the provider applied, if it did.
+func (w *world) change(s ledger.Snapshot, op payment.Operation, x int64) ledger.Change {
 	w.Helper()
-	next, err := p.After(op, payment.Applied{Amount: op.Amount}, w.t0.Add(time.Second))
+	if !op.Touches() {
+		return ledger.Change{Operation: op}
+	}
+	next, err := s.Payment.After(op, payment.Applied{Amount: euros(x)}, w.t0.Add(time.Second))
 	if err != nil {
 		w.Fatalf("the fixture itself is wrong: %v", err)
 	}
-	return &next
+	return ledger.Change{Operation: op, Payment: &next}
 }
 
 // claimed is an Authorize that boot i has just claimed.
@@ -245,8 +266,14 @@ func (w *world) authorized(i int) ledger.Snapshot {
 // capturing is a capture of x that boot i has just claimed on the payment of s.
 func (w *world) capturing(i int, s ledger.Snapshot, x int64) ledger.Snapshot {
 	w.Helper()
-	s, err := w.Ledgers[i].Claim(w.ctx(), s, w.capture(i, s, w.call(tenant, payment.MethodCapture), x))
-	w.ok("claim of a capture", err)
+	return w.ordering(i, s, payment.MethodCapture, x)
+}
+
+// ordering is an operation that boot i has just claimed on the payment of s.
+func (w *world) ordering(i int, s ledger.Snapshot, m payment.Method, x int64) ledger.Snapshot {
+	w.Helper()
+	s, err := w.Ledgers[i].Claim(w.ctx(), s, w.capture(i, s, w.call(tenant, m), x))
+	w.ok("claim of a "+string(m), err)
 	return s
 }
 
@@ -293,69 +320,6 @@ func (w *world) taken(err error) *payment.KeyTakenError {
 		w.Fatalf("claim of a taken key: got error %v, want a KeyTakenError", err)
 	}
 	return taken
-}
-
-// same compares what was read with what should be there.
-func same[T any](w *world, what string, got, want T) {
-	w.Helper()
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		w.Fatalf("%s differs from what it should be (-want +got):\n%s", what, diff)
-	}
-}
-
-// holds checks that every ledger now reads s, and that the open index and the
-// reference index say of its operation what follows from it.
-func (w *world) holds(s ledger.Snapshot) {
-	w.Helper()
-	for i, l := range w.Ledgers {
-		same(w, fmt.Sprintf("what ledger %d reads", i), w.read(i, s.Operation.Key), s)
-		for _, r := range ledger.References(s.Operation) {
-			k, err := l.ByReference(w.ctx(), r.Account, r.Name)
-			w.ok("by reference "+r.Name, err)
-			same(w, "the operation of reference "+r.Name, k, s.Operation.Key)
-		}
-	}
-	w.indexed(s.Operation)
-}
-
-// indexed checks the operation's entry of the open index.
-func (w *world) indexed(op payment.Operation) {
-	w.Helper()
-	due, open := w.due(op.Key)
-	if open == op.State.Final() {
-		w.Fatalf("operation in state %s: in the open index: %v", op.State, open)
-	}
-	if open && !due.Equal(op.NextCheck) {
-		w.Fatalf("operation in state %s is due at %s, want %s", op.State, due, op.NextCheck)
-	}
-}
-
-// due finds when an operation is due, and whether it is open at all.
-func (w *world) due(k payment.OperationKey) (time.Time, bool) {
-	w.Helper()
-	all, err := w.Ledgers[0].Due(w.ctx(), ledger.Shard(k), w.t0.Add(1000*time.Hour), 1000)
-	w.ok("due", err)
-	i := slices.IndexFunc(all, func(o ledger.Open) bool { return o.Key == k })
-	if i < 0 {
-		return time.Time{}, false
-	}
-	return all[i].Due, true
-}
-
-// absent checks that nothing at all was written of a change.
-func (w *world) absent(c ledger.Change) {
-	w.Helper()
-	for _, l := range w.Ledgers {
-		_, err := l.Read(w.ctx(), c.Operation.Key)
-		w.fails("read of what was not claimed", err, ledger.ErrNotFound)
-		for _, r := range ledger.References(c.Operation) {
-			_, err := l.ByReference(w.ctx(), r.Account, r.Name)
-			w.fails("reference of what was not claimed", err, ledger.ErrNotFound)
-		}
-	}
-	if _, open := w.due(c.Operation.Key); open {
-		w.Fatal("an operation that was not claimed is in the open index")
-	}
 }
 
 // race runs n calls at once and waits for all of them.

@@ -36,14 +36,14 @@ func guardPayment(w *world) {
 	parent := w.authorized(0)
 	one := w.capturing(0, parent, 100)
 	other := w.capturing(1, one, 200)
-	present, err := w.Ledgers[0].Advance(w.ctx(), one, w.captured(one))
+	present, err := w.Ledgers[0].Advance(w.ctx(), one, w.outcome(one, payment.StateSucceeded))
 	w.fails("outcome on a payment that moved", err, ledger.ErrPaymentMoved)
 	same(w, "the present operation", present.Operation, one.Operation)
 	same(w, "the present payment", present.Payment, other.Payment)
 	same(w, "the marker", present.Marker, one.Marker)
 	w.holds(present)
 
-	s := w.advance(0, present, w.captured(present))
+	s := w.advance(0, present, w.outcome(present, payment.StateSucceeded))
 	if s.Payment.Captured != 100 || s.Payment.CaptureReserved != 200 {
 		w.Fatalf("the rebuilt outcome left %d captured and %d reserved, want 100 and 200", s.Payment.Captured, s.Payment.CaptureReserved)
 	}
@@ -53,8 +53,8 @@ func guardPayment(w *world) {
 func guardBoth(w *world) {
 	parent := w.authorized(0)
 	one := w.capturing(0, parent, 100)
-	moved := w.advance(1, one, w.captured(one))
-	present, err := w.Ledgers[0].Advance(w.ctx(), one, w.released(one))
+	moved := w.advance(1, one, w.outcome(one, payment.StateSucceeded))
+	present, err := w.Ledgers[0].Advance(w.ctx(), one, w.outcome(one, payment.StateFailed))
 	w.fails("outcome after both moved", err, ledger.ErrFenced)
 	same(w, "the present snapshot", present, moved)
 	w.holds(moved)
@@ -86,7 +86,7 @@ func guardRepeatedLate(w *world) {
 func guardRepeatedMoved(w *world) {
 	parent := w.authorized(0)
 	one := w.capturing(0, parent, 100)
-	c := w.captured(one)
+	c := w.outcome(one, payment.StateSucceeded)
 	first := w.advance(0, one, c)
 	other := w.capturing(1, first, 200)
 	again, err := w.Ledgers[0].Advance(w.ctx(), one, c)

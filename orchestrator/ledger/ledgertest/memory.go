@@ -315,3 +315,34 @@ func (s *Store) due(shard int, now time.Time) []ledger.Open {
 	slices.SortFunc(all, func(a, b ledger.Open) int { return a.Due.Compare(b.Due) })
 	return all
 }
+
+// list reads payments that fit, newest first: those whose ids are less than the
+// place that the page begins at. The caller holds the lock.
+func (s *Store) list(f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+	place, err := ledger.DecodePage(f, page)
+	if err != nil {
+		return nil, "", err
+	}
+	var ids []payment.ID
+	for k := range s.payments {
+		if k.tenant == f.Tenant && (place == "" || string(k.id) < place) {
+			ids = append(ids, k.id)
+		}
+	}
+	slices.Sort(ids)
+	slices.Reverse(ids)
+	var found []payment.Payment
+	for i, id := range ids {
+		now, err := s.paymentSnapshot(paymentKey{f.Tenant, id})
+		if err != nil {
+			return nil, "", err
+		}
+		if f.Fits(now.Payment) {
+			found = append(found, now.Payment)
+		}
+		if i < len(ids)-1 && (len(found) == limit || i+1 == ledger.PageScan) {
+			return found, ledger.EncodePage(f, string(id)), nil
+		}
+	}
+	return found, "", nil
+}

@@ -46,9 +46,10 @@ func (s *Store) claimFaults(b payment.BootID, snap ledger.Snapshot, c ledger.Cha
 	if c.Payment != nil {
 		f.payment(name, snap, c)
 		f.unless(slices.Contains(c.Payment.Operations, op.Key.ID), "%s on a payment that does not list it", name)
-		f.within(name, op.Method, *c.Payment)
+		f.reserves(name, snap, c)
 		f.unless(s.returnedPayment(snap, c), "%s on a payment that no ledger returned", name)
 	}
+	f.unless(c.Payment != nil || op.Held == 0 && op.Method != payment.MethodVoid, "%s takes nothing of its payment", name)
 	return f
 }
 
@@ -91,10 +92,9 @@ func (s *Store) advanceFaults(snap ledger.Snapshot, c ledger.Change) []string {
 	if c.Payment != nil {
 		f.payment(name, snap, c)
 		f.unless(s.returnedPayment(snap, c), "%s on a payment that no ledger returned", name)
-		before, after := snap.Payment, *c.Payment
-		f.unless(op.State.Final() || after.CaptureReserved >= before.CaptureReserved && after.RefundReserved >= before.RefundReserved,
-			"%s releases a reservation without an outcome", name)
+		f.settles(name, op, snap.Payment, *c.Payment)
 	}
+	f.unless(c.Payment != nil || !op.State.Final(), "%s does not show in its payment", name)
 	return f
 }
 
@@ -129,7 +129,7 @@ func (f *faults) kept(name string, old, op payment.Operation) {
 	f.unless(!old.State.Final(), "%s: %s is final", name, old.State)
 	f.unless(op.Key == old.Key && op.Method == old.Method && op.Reference == old.Reference && op.Fingerprint == old.Fingerprint &&
 		op.PaymentID == old.PaymentID && op.Parent == old.Parent && op.Amount == old.Amount && op.Created.Equal(old.Created) &&
-		op.Deadline.Equal(old.Deadline), "%s changes what the claim fixed", name)
+		op.Held == old.Held && op.Last == old.Last && op.Deadline.Equal(old.Deadline), "%s changes what the claim fixed", name)
 }
 
 // attempts checks that attempts are only added, each after the one before was
@@ -142,7 +142,7 @@ func (f *faults) attempts(name string, old, op payment.Operation) {
 	}
 	for i, before := range old.Attempts {
 		now := op.Attempts[i]
-		f.unless(now.Account == before.Account && now.Target == before.Target && now.Reference == before.Reference &&
+		f.unless(now.Account == before.Account && now.Target == before.Target && now.Reference == before.Reference && now.Parent == before.Parent &&
 			now.ResendNotAfter.Equal(before.ResendNotAfter) && now.Epoch == before.Epoch && now.Sends >= before.Sends &&
 			len(now.Steps) >= len(before.Steps) && slices.Equal(now.Steps[:min(len(now.Steps), len(before.Steps))], before.Steps),
 			"%s changes what attempt %d was made with", name, i+1)
@@ -174,30 +174,6 @@ func (f *faults) response(name string, old, op payment.Operation) {
 	f.unless(bytes.Equal(op.Sealed, old.Sealed), "%s changes the sealed request", name)
 	f.unless(!op.NextCheck.IsZero(), "%s is never due", name)
 	f.unless(op.Completed.IsZero(), "%s is completed", name)
-}
-
-// payment checks a payment's change against the one it was made from.
-func (f *faults) payment(name string, snap ledger.Snapshot, c ledger.Change) {
-	p, old := *c.Payment, snap.Payment
-	f.unless(p.Tenant == c.Operation.Key.Tenant && p.ID == c.Operation.PaymentID, "%s on payment %s of tenant %s", name, p.ID, p.Tenant)
-	f.unless(p.Version == old.Version+1, "%s takes the payment from version %d to %d", name, old.Version, p.Version)
-	if snap.Revision.Payment == 0 {
-		return
-	}
-	f.unless(p.ID == old.ID && p.Tenant == old.Tenant && p.Amount == old.Amount, "%s changes which payment it is", name)
-	f.unless(len(p.Operations) >= len(old.Operations) && slices.Equal(p.Operations[:min(len(p.Operations), len(old.Operations))], old.Operations),
-		"%s drops operations of the payment", name)
-}
-
-// within checks that what a claim reserves is there to be reserved.
-func (f *faults) within(name string, m payment.Method, p payment.Payment) {
-	switch m {
-	case payment.MethodCapture:
-		f.unless(p.Captured+p.CaptureReserved <= p.Authorized, "%s reserves more than was authorized", name)
-	case payment.MethodRefund:
-		f.unless(p.Refunded+p.RefundReserved <= p.Captured, "%s reserves more than was captured", name)
-	case payment.MethodAuthorize, payment.MethodVoid, payment.MethodComplete:
-	}
 }
 
 // returned reports whether a snapshot's operation is what the store held at its

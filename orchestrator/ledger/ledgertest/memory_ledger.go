@@ -217,7 +217,7 @@ func (l *Memory) Read(ctx context.Context, k payment.OperationKey) (ledger.Snaps
 }
 
 // Payment implements ledger.Ledger.
-func (l *Memory) Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+func (l *Memory) Payment(ctx context.Context, tenant payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 	var s ledger.Snapshot
 	var ops []payment.Operation
 	err := l.read(ctx, KindPayment, payment.OperationKey{}, func() (err error) {
@@ -231,9 +231,23 @@ func (l *Memory) Payment(ctx context.Context, tenant payment.TenantID, id paymen
 		return err
 	})
 	if err != nil {
-		return payment.Payment{}, nil, err
+		return ledger.Snapshot{}, nil, err
 	}
-	return s.Payment, ops, nil
+	return s, ops, nil
+}
+
+// List implements ledger.Ledger.
+func (l *Memory) List(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+	var found []payment.Payment
+	var next string
+	err := l.read(ctx, KindList, payment.OperationKey{}, func() (err error) {
+		found, next, err = l.store.list(f, page, ledger.PageSize(limit))
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return found, next, nil
 }
 
 // ByReference implements ledger.Ledger.

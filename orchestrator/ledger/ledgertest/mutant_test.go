@@ -32,7 +32,8 @@ type broken struct {
 	takeover  func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error)
 	advance   func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error)
 	read      func(ctx context.Context, k payment.OperationKey) (ledger.Snapshot, error)
-	payment   func(ctx context.Context, t payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error)
+	payment   func(ctx context.Context, t payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error)
+	list      func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error)
 	reference func(ctx context.Context, a payment.AccountName, r string) (payment.OperationKey, error)
 	due       func(ctx context.Context, shard int, now time.Time, limit int) ([]ledger.Open, error)
 	await     func(ctx context.Context, k payment.OperationKey) error
@@ -43,7 +44,7 @@ type broken struct {
 func newBroken(l *Memory) *broken {
 	return &broken{
 		Memory: l, claim: l.Claim, takeover: l.Takeover, advance: l.Advance, read: l.Read, payment: l.Payment,
-		reference: l.ByReference, due: l.Due, await: l.Await, hold: l.Hold, anchor: l.Anchor,
+		list: l.List, reference: l.ByReference, due: l.Due, await: l.Await, hold: l.Hold, anchor: l.Anchor,
 	}
 }
 
@@ -63,8 +64,12 @@ func (l *broken) Read(ctx context.Context, k payment.OperationKey) (ledger.Snaps
 	return l.read(ctx, k)
 }
 
-func (l *broken) Payment(ctx context.Context, t payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+func (l *broken) Payment(ctx context.Context, t payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 	return l.payment(ctx, t, id)
+}
+
+func (l *broken) List(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+	return l.list(ctx, f, page, limit)
 }
 
 func (l *broken) ByReference(ctx context.Context, a payment.AccountName, r string) (payment.OperationKey, error) {
@@ -388,19 +393,19 @@ func readMutants() []mutant {
 			}
 		}},
 		{"a payment knows no tenants", "payment/of another tenant is not found", func(l *broken) {
-			l.payment = func(ctx context.Context, _ payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+			l.payment = func(ctx context.Context, _ payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 				return l.Memory.Payment(ctx, tenant, id)
 			}
 		}},
 		{"operations come newest first", "payment/is read with its operations, oldest first", func(l *broken) {
-			l.payment = func(ctx context.Context, t payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+			l.payment = func(ctx context.Context, t payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 				p, ops, err := l.Memory.Payment(ctx, t, id)
 				slices.Reverse(ops)
 				return p, ops, err
 			}
 		}},
 		{"a payment and its operations are read apart", "payment/and its operations are of one moment", func(l *broken) {
-			l.payment = func(ctx context.Context, t payment.TenantID, id payment.ID) (payment.Payment, []payment.Operation, error) {
+			l.payment = func(ctx context.Context, t payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
 				p, _, err := l.Memory.Payment(ctx, t, id)
 				if err != nil {
 					return p, nil, err
@@ -478,6 +483,184 @@ func indexMutants() []mutant {
 	}
 }
 
+func amountMutants() []mutant {
+	// unguarded lets a claim through on whatever the payment is now.
+	unguarded := func(l *broken) {
+		l.claim = func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+			next, err := l.Memory.Claim(ctx, s, c)
+			if errors.Is(err, ledger.ErrPaymentMoved) {
+				return l.Memory.Claim(ctx, next, c)
+			}
+			return next, err
+		}
+	}
+	releases := func(when func(op payment.Operation) bool) func(l *broken) {
+		return func(l *broken) {
+			l.advance = func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+				if p := s.Payment; when(c.Operation) {
+					p.Version, p.CaptureReserved = p.Version+1, p.CaptureReserved-c.Operation.Held
+					c.Payment = &p
+				}
+				return l.Memory.Advance(ctx, s, c)
+			}
+		}
+	}
+	return []mutant{
+		{"a claim without the amount guard", "amount/of two captures that exceed the limit together holds one", unguarded},
+		{"a claim without the amount guard, of refunds", "amount/of two refunds that exceed the limit together holds one", unguarded},
+		{"a claim without the amount guard, at once", "amount/of captures and refunds at once never exceeds the limits", unguarded},
+		{"a void that does not block captures", "amount/is blocked by a void until that has ended", unguarded},
+		{"a park that releases", "amount/that is held stays held while its capture is parked, taken over and pending", releases(func(op payment.Operation) bool {
+			return op.Method == payment.MethodCapture && op.State == payment.StateUnknown
+		})},
+		{"a pending outcome that releases", "amount/that is held stays held while its capture is parked, taken over and pending", releases(func(op payment.Operation) bool {
+			return op.Method == payment.MethodCapture && op.State == payment.StatePending
+		})},
+		{"a failure that releases nothing", "amount/that is held is given back by a failure", func(l *broken) {
+			l.advance = func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+				if c.Operation.State == payment.StateFailed {
+					c.Payment = nil
+				}
+				return l.Memory.Advance(ctx, s, c)
+			}
+		}},
+		{"a payment is read without what guards it", "payment/is read with what guards a claim on it", func(l *broken) {
+			l.payment = func(ctx context.Context, t payment.TenantID, id payment.ID) (ledger.Snapshot, []payment.Operation, error) {
+				s, ops, err := l.Memory.Payment(ctx, t, id)
+				s.Revision = ledger.Revision{}
+				return s, ops, err
+			}
+		}},
+		{"what goes beyond what was asked for is lost", "amount/that is held is posted as far as it was applied", func(l *broken) {
+			l.read = func(ctx context.Context, k payment.OperationKey) (ledger.Snapshot, error) {
+				s, err := l.Memory.Read(ctx, k)
+				s.Payment.ExternalRefunded = 0
+				return s, err
+			}
+		}},
+	}
+}
+
+func listMutants() []mutant {
+	type list = func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error)
+	with := func(how func(l *broken) list) func(l *broken) {
+		return func(l *broken) { l.list = how(l) }
+	}
+	// filtered lists by another filter than it was asked for.
+	filtered := func(alter func(f *ledger.Filter)) func(l *broken) {
+		return with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, _ string, limit int) ([]payment.Payment, string, error) {
+				alter(&f)
+				found, _, err := l.Memory.List(ctx, f, "", limit)
+				return found, "", err
+			}
+		})
+	}
+	// paged lists from another token than it was given.
+	paged := func(alter func(l *broken, f ledger.Filter, page string) string) func(l *broken) {
+		return with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				return l.Memory.List(ctx, f, alter(l, f, page), limit)
+			}
+		})
+	}
+	return []mutant{
+		{"a list comes oldest first", "list/is in order, newest first, and whole", with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				found, next, err := l.Memory.List(ctx, f, page, limit)
+				slices.Reverse(found)
+				return found, next, err
+			}
+		})},
+		{"a list begins nowhere", "list/of a time includes its beginning and excludes its end", filtered(func(f *ledger.Filter) { f.From = time.Time{} })},
+		{"a list excludes its beginning", "list/of a time includes its beginning and excludes its end", filtered(func(f *ledger.Filter) {
+			if !f.From.IsZero() {
+				f.From = f.From.Add(1)
+			}
+		})},
+		{"a list includes its end", "list/of a time includes its beginning and excludes its end", filtered(func(f *ledger.Filter) {
+			if !f.Until.IsZero() {
+				f.Until = f.Until.Add(1)
+			}
+		})},
+		{"a list knows milliseconds only", "list/of a time includes its beginning and excludes its end", filtered(func(f *ledger.Filter) {
+			f.From = f.From.Truncate(time.Millisecond)
+		})},
+		{"a list knows no references", "list/of a merchant reference holds its payments alone", filtered(func(f *ledger.Filter) { f.MerchantReference = "" })},
+		{"a list knows no statuses", "list/of statuses shows where payments stand now", filtered(func(f *ledger.Filter) { f.Statuses = nil })},
+		{"a list knows one status", "list/of statuses shows where payments stand now", filtered(func(f *ledger.Filter) { f.Statuses = f.Statuses[:min(1, len(f.Statuses))] })},
+		{"a list knows no tenants", "list/holds no payment of another tenant", filtered(func(f *ledger.Filter) { f.Tenant = tenant })},
+		{"a list ends after its first page", "list/in pages of any size is the whole", with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				found, _, err := l.Memory.List(ctx, f, page, limit)
+				return found, "", err
+			}
+		})},
+		{"a page begins with the end of the one before", "list/in pages of any size is the whole", paged(func(_ *broken, f ledger.Filter, page string) string {
+			if place, err := ledger.DecodePage(f, page); err == nil && place != "" {
+				return ledger.EncodePage(f, place+"0")
+			}
+			return page
+		})},
+		{"pages are counted", "list/in pages while payments are made misses none and repeats none", func(l *broken) {
+			places := map[string]int{}
+			l.list = func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				all, _, err := l.Memory.List(ctx, f, "", ledger.PageMax)
+				from := min(places[page], len(all))
+				some := all[from:min(from+limit, len(all))]
+				if from+len(some) == len(all) {
+					return some, "", err
+				}
+				next := ledger.EncodePage(f, string(some[len(some)-1].ID))
+				places[next] = from + len(some)
+				return some, next, err
+			}
+		}},
+		{"a list is of the moment it was begun", "list/of statuses shows where payments stand now", with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				found, next, err := l.Memory.List(ctx, ledger.Filter{Tenant: f.Tenant}, page, limit)
+				for i := range found {
+					for v, raw := range l.store.history {
+						if v.payment.id == found[i].ID && v.revision < l.store.payments[v.payment].revision {
+							found[i], _ = ledger.DecodePayment(raw)
+						}
+					}
+				}
+				return slices.DeleteFunc(found, func(p payment.Payment) bool { return !f.Fits(p) }), next, err
+			}
+		})},
+		{"any token will do", "list/refuses a page token that is not its own", paged(func(_ *broken, f ledger.Filter, page string) string {
+			if _, err := ledger.DecodePage(f, page); err != nil {
+				return ""
+			}
+			return page
+		})},
+		{"a list has no limit", "list/keeps its limit", with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, _ int) ([]payment.Payment, string, error) {
+				return l.Memory.List(ctx, f, page, ledger.PageMax)
+			}
+		})},
+		{"a list of none is empty for ever", "list/keeps its limit", with(func(l *broken) list {
+			return func(ctx context.Context, f ledger.Filter, page string, limit int) ([]payment.Payment, string, error) {
+				if limit < 1 {
+					return nil, page, nil
+				}
+				return l.Memory.List(ctx, f, page, limit)
+			}
+		})},
+		{"a list holds what a refused claim would have made", "list/holds what a claim has made, and nothing of a refused one", func(l *broken) {
+			l.claim = func(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+				next, err := l.Memory.Claim(ctx, s, c)
+				if err != nil && c.Payment != nil {
+					raw, _ := ledger.EncodePayment(*c.Payment)
+					l.store.payments[paymentKey{c.Payment.Tenant, c.Payment.ID}] = record{raw, 1}
+				}
+				return next, err
+			}
+		}},
+	}
+}
+
 func liveMutants() []mutant {
 	return []mutant{
 		{"a waiter never waits", "await/wakes on an outcome", func(l *broken) {
@@ -549,7 +732,8 @@ func liveMutants() []mutant {
 }
 
 func mutants() []mutant {
-	return slices.Concat(guardMutants(), claimMutants(), takeoverMutants(), outcomeMutants(), readMutants(), indexMutants(), liveMutants())
+	return slices.Concat(guardMutants(), claimMutants(), takeoverMutants(), outcomeMutants(), readMutants(), indexMutants(),
+		amountMutants(), listMutants(), liveMutants())
 }
 
 // mutantVariable names the mutant that a child process of this test is to run.

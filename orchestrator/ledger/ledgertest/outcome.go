@@ -69,7 +69,10 @@ func outcomeWithoutPayment(w *world) {
 	parent := w.authorized(0)
 	one := w.capturing(0, parent, 100)
 	other := w.capturing(1, one, 200)
-	c := ledger.Change{Operation: w.settled(one.Operation, payment.StateSucceeded)}
+	c := w.outcome(one, payment.StatePending) // shows in no amount
+	if c.Payment != nil {
+		w.Fatal("the fixture itself is wrong: a capture that is pending changes its payment")
+	}
 	_, err := w.Ledgers[0].Advance(w.ctx(), one, c)
 	w.ok("outcome without a payment after the payment moved", err)
 	now := w.read(2, one.Operation.Key)
@@ -108,7 +111,7 @@ func outcomeRepeated(w *world) {
 
 func outcomeRepeatedAtOnce(w *world) {
 	one := w.capturing(0, w.authorized(0), 100)
-	c := w.captured(one)
+	c := w.outcome(one, payment.StateSucceeded)
 	const callers = 8
 	got, errs := make([]ledger.Snapshot, callers), make([]error, callers)
 	race(callers, func(i int) { got[i], errs[i] = w.Ledgers[0].Advance(w.ctx(), one, c) })

@@ -14,6 +14,7 @@ import (
 func paymentProperties() []property {
 	return []property{
 		{"is read with its operations, oldest first", "", paymentOperations},
+		{"is read with what guards a claim on it", "", paymentGuards},
 		{"of another tenant is not found", "", paymentOfAnother},
 		{"and its operations are of one moment", "", paymentMoment},
 		{"and the operation of a read are of one moment", "", readMoment},
@@ -27,16 +28,32 @@ func paymentOperations(w *world) {
 	for i := range 4 {
 		s = w.capturing(i%Boots, s, 100)
 		if i%2 == 0 {
-			s = w.advance(i%Boots, s, w.captured(s))
+			s = w.advance(i%Boots, s, w.outcome(s, payment.StateSucceeded))
 		}
 		want = append(want, s.Operation)
 	}
 	for _, l := range w.Ledgers {
 		p, ops, err := l.Payment(w.ctx(), tenant, s.Payment.ID)
 		w.ok("payment", err)
-		same(w, "the payment", p, s.Payment)
+		same(w, "the payment", p, ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}})
 		same(w, "its operations", ops, want)
 	}
+}
+
+func paymentGuards(w *world) {
+	parent := w.authorized(0)
+	now, _, err := w.Ledgers[1].Payment(w.ctx(), tenant, parent.Payment.ID)
+	w.ok("payment", err)
+	first := w.capturing(1, now, 400)
+	w.holds(first)
+	c := w.capture(2, now, w.call(tenant, payment.MethodCapture), 400)
+	present, err := w.Ledgers[2].Claim(w.ctx(), now, c)
+	w.fails("claim on a payment that moved since it was read", err, ledger.ErrPaymentMoved)
+	again, _, err := w.Ledgers[2].Payment(w.ctx(), tenant, parent.Payment.ID)
+	w.ok("payment", err)
+	same(w, "the present payment", present.Payment, again.Payment)
+	same(w, "what guards it", again.Revision, ledger.Revision{Payment: first.Revision.Payment})
+	w.absent(c)
 }
 
 func paymentOfAnother(w *world) {
@@ -80,7 +97,7 @@ func (w *world) written(parent ledger.Snapshot, look func(ctx context.Context, i
 		s := parent
 		for n := range 16 {
 			s = w.capturing(n%Boots, s, 10)
-			s = w.advance(n%Boots, s, w.captured(s))
+			s = w.advance(n%Boots, s, w.outcome(s, payment.StateSucceeded))
 		}
 	}()
 	for range Boots {
@@ -91,10 +108,11 @@ func (w *world) written(parent ledger.Snapshot, look func(ctx context.Context, i
 func paymentMoment(w *world) {
 	parent := w.authorized(0)
 	w.written(parent, func(ctx context.Context, i int) error {
-		p, ops, err := w.Ledgers[i].Payment(ctx, tenant, parent.Payment.ID)
+		now, ops, err := w.Ledgers[i].Payment(ctx, tenant, parent.Payment.ID)
 		if err != nil {
 			return err
 		}
+		p := now.Payment
 		var ids []payment.OperationID
 		var reserved, captured int64
 		for _, op := range ops {
@@ -119,7 +137,7 @@ func readMoment(w *world) {
 		if err != nil {
 			return err
 		}
-		s, err := w.Ledgers[i].Read(ctx, payment.OperationKey{Tenant: tenant, ID: p.Operations[len(p.Operations)-1]})
+		s, err := w.Ledgers[i].Read(ctx, payment.OperationKey{Tenant: tenant, ID: p.Payment.Operations[len(p.Payment.Operations)-1]})
 		if err != nil {
 			return err
 		}

@@ -176,6 +176,8 @@ func TestHookSeesKinds(t *testing.T) {
 	w.read(0, s.Operation.Key)
 	_, _, err := l.Payment(ctx, tenant, s.Payment.ID)
 	w.ok("payment", err)
+	_, _, err = l.List(ctx, ledger.Filter{Tenant: tenant}, "", 1)
+	w.ok("list", err)
 	_, err = l.ByReference(ctx, "account-1", string(s.Operation.Reference))
 	w.ok("by reference", err)
 	_, err = l.Due(ctx, 0, w.t0, 1)
@@ -186,7 +188,7 @@ func TestHookSeesKinds(t *testing.T) {
 	w.anchor(0, "name", nil)
 	same(w, "the kinds", seen, []Kind{
 		KindClaim, KindFailover, KindFence, KindPark, KindTakeover, KindOutcome,
-		KindRead, KindPayment, KindByReference, KindDue, KindAwait, KindHold, KindAnchor, KindRead,
+		KindRead, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold, KindAnchor, KindRead,
 	})
 }
 
@@ -264,6 +266,31 @@ func TestStoreWatchesItsCallers(t *testing.T) {
 			return err
 		}
 	}
+	// A claim on a payment of which 400 are captured, and the end of a capture of
+	// 100 beside another of 50.
+	order := func(m payment.Method, change func(c *ledger.Change)) call {
+		return func(w *world) error {
+			s := w.capturing(0, w.authorized(0), 400)
+			s = w.advance(0, s, w.outcome(s, payment.StateSucceeded))
+			c := w.capture(0, s, w.call(tenant, m), 100)
+			change(&c)
+			_, err := w.Ledgers[0].Claim(w.ctx(), s, c)
+			return err
+		}
+	}
+	end := func(change func(s ledger.Snapshot, c *ledger.Change)) call {
+		return func(w *world) error {
+			s := w.capturing(0, w.authorized(0), 400)
+			s = w.advance(0, s, w.outcome(s, payment.StateSucceeded))
+			mine := w.capturing(0, s, 100)
+			w.capturing(0, mine, 50)
+			mine = w.read(0, mine.Operation.Key)
+			c := w.outcome(mine, payment.StateSucceeded)
+			change(mine, &c)
+			_, err := w.Ledgers[0].Advance(w.ctx(), mine, c)
+			return err
+		}
+	}
 	takeover := func(change func(s *ledger.Snapshot, c *ledger.Change)) call {
 		return func(w *world) error {
 			s := w.claimed(0)
@@ -307,9 +334,43 @@ func TestStoreWatchesItsCallers(t *testing.T) {
 		}, "used before"},
 		"claim of more than there is": {func(w *world) error {
 			s := w.authorized(0)
-			_, err := w.Ledgers[0].Claim(w.ctx(), s, w.capture(0, s, w.call(tenant, payment.MethodCapture), amount+1))
+			c := w.capture(0, s, w.call(tenant, payment.MethodCapture), amount)
+			c.Operation.Amount.MinorUnits, c.Operation.Held, c.Payment.CaptureReserved = amount+1, amount+1, amount+1
+			_, err := w.Ledgers[0].Claim(w.ctx(), s, c)
 			return err
 		}, "more than was authorized"},
+		"claim of a refund of more than there is": {order(payment.MethodRefund, func(c *ledger.Change) {
+			c.Operation.Held, c.Payment.RefundReserved = 401, 401
+		}), "more than was captured"},
+		"claim that reserves nothing":      {order(payment.MethodCapture, func(c *ledger.Change) { c.Payment.CaptureReserved = 0 }), "to hold 100"},
+		"claim that reserves elsewhere":    {order(payment.MethodRefund, func(c *ledger.Change) { c.Payment.CaptureReserved = 100 }), "to hold 100"},
+		"claim without its payment":        {order(payment.MethodCapture, func(c *ledger.Change) { c.Payment = nil }), "takes nothing of its payment"},
+		"claim of a void that blocks none": {order(payment.MethodVoid, func(c *ledger.Change) { c.Payment.Voiding = "" }), "reserves"},
+		"claim that captures":              {order(payment.MethodCapture, func(c *ledger.Change) { c.Payment.Captured++ }), "moves money"},
+		"claim of a capture beside a void": {func(w *world) error {
+			s := w.authorized(0)
+			c := w.capture(0, s, w.call(tenant, payment.MethodCapture), 100)
+			s = w.ordering(0, s, payment.MethodVoid, 0)
+			p := s.Payment
+			p.Version, p.CaptureReserved = p.Version+1, 100
+			p.Operations = append(slices.Clone(p.Operations), c.Operation.Key.ID)
+			_, err := w.Ledgers[0].Claim(w.ctx(), s, ledger.Change{Operation: c.Operation, Payment: &p})
+			return err
+		}, "beside a void"},
+		"claim of a payment that no list would find": {claim(func(c *ledger.Change) { c.Payment.Created = c.Payment.Created.Add(time.Hour) }), "no list would find"},
+		"claim of a payment with another's id":       {claim(func(c *ledger.Change) { c.Operation.PaymentID, c.Payment.ID = "payment-1", "payment-1" }), "no list would find"},
+
+		"outcome that keeps its reservation": {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Payment.CaptureReserved = 100; c.Payment.Captured = 400 }), "held 100"},
+		"outcome that gives back more":       {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Payment.CaptureReserved, c.Payment.Captured = 0, 400 }), "held 100"},
+		"outcome without its payment":        {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Payment = nil }), "does not show"},
+		"outcome that holds less":            {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.Held = 1 }), "what the claim fixed"},
+		"outcome that becomes the last":      {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.Last = true }), "what the claim fixed"},
+		"outcome on another parent":          {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.Attempts[0].Parent = "x" }), "was made with"},
+		"outcome that ends another's void":   {end(func(_ ledger.Snapshot, c *ledger.Change) { c.Payment.Voiding = "x" }), "held 100"},
+		"failure that moves money": {end(func(s ledger.Snapshot, c *ledger.Change) {
+			c.Operation.State = payment.StateFailed
+			c.Payment.Captured = s.Payment.Captured + 1
+		}), "moves money"},
 
 		"outcome of another nonce":        {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Nonce = "other" }), "changes epoch or nonce"},
 		"outcome of an earlier epoch":     {advance(func(_ *ledger.Snapshot, c *ledger.Change) { c.Operation.Epoch-- }), "changes epoch or nonce"},
@@ -336,7 +397,7 @@ func TestStoreWatchesItsCallers(t *testing.T) {
 		}), "leaves attempt 1 open"},
 		"reservation released without an outcome": {func(w *world) error {
 			s := w.capturing(0, w.authorized(0), 100)
-			c := w.released(s)
+			c := w.outcome(s, payment.StateFailed)
 			c.Operation = w.next(s.Operation, payment.Park{At: w.t0, Due: w.t0})
 			_, err := w.Ledgers[0].Advance(w.ctx(), s, c)
 			return err

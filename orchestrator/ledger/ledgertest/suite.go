@@ -33,6 +33,8 @@ func groups() []group {
 		{"due", dueProperties()},
 		{"reference", referenceProperties()},
 		{"payment", paymentProperties()},
+		{"amount", amountProperties()},
+		{"list", listProperties()},
 		{"session", sessionProperties()},
 		{"anchor", anchorProperties()},
 		{"fault", faultProperties()},

@@ -23,6 +23,13 @@ const (
 	CodeUnavailable    = "unavailable"
 	CodeNotFound       = "not_found"
 	CodeNoSuchRoute    = "no_such_route"
+	// CodeFailed is the answer to a capture, refund or void that was executed and
+	// had no effect; the failure code says why.
+	CodeFailed = "failed"
+	// CodeNoSuchAuthorization and CodeNothingHeld refuse a capture, refund or void
+	// before anything is executed.
+	CodeNoSuchAuthorization = "no_such_authorization"
+	CodeNothingHeld         = "nothing_held"
 )
 
 const (
@@ -34,13 +41,14 @@ const (
 	foreignStatus = "teleported"
 )
 
-// apiError is an answer that is no authorization.
+// apiError is an answer that is no object.
 type apiError struct {
 	status      int
 	Code        string `json:"code"`
 	DeclineCode string `json:"decline_code,omitempty"`
+	FailureCode string `json:"failure_code,omitempty"`
 	Message     string `json:"message"`
-	ID          string `json:"id,omitempty"` // of the authorization, where there is one
+	ID          string `json:"id,omitempty"` // of the object, where there is one
 	Reference   string `json:"reference,omitempty"`
 }
 
@@ -58,6 +66,13 @@ func failure(e apiError) reply {
 
 // answerOf is what the first request of a key is answered, and every later one.
 func answerOf(o object) (status int, body []byte) {
+	if o.Status == StatusFailed {
+		e := apiError{
+			status: http.StatusUnprocessableEntity, Code: CodeFailed, FailureCode: o.FailureCode,
+			Message: "the " + string(o.Kind) + " failed: " + o.FailureCode, ID: o.ID, Reference: o.Reference,
+		}
+		return e.status, e.body()
+	}
 	if o.Status == StatusDeclined {
 		e := apiError{
 			status: http.StatusPaymentRequired, Code: CodeDeclined, DeclineCode: o.DeclineCode,

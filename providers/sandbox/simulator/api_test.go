@@ -44,6 +44,12 @@ func TestValidation(t *testing.T) {
 		"endless duration":    {testKey, body("tok_pending_99999s")},
 		"odd duration":        {testKey, body("tok_pending_1h")},
 		"only always":         {testKey, body("tok__always")},
+		"only a verb":         {testKey, body("tok_capture_drop")},
+		"a verb of nothing":   {testKey, body("tok_ok_capture_")},
+		"two verbs at once":   {testKey, body("tok_ok_capture_refund_drop")},
+		"another verb's step": {testKey, body("tok_ok_void_partial")},
+		"a decline later":     {testKey, body("tok_ok_refund_decline_generic")},
+		"a failure at once":   {testKey, body("tok_fail")},
 	}
 	h := start(t, simulator.Config{})
 	for name, c := range cases {
@@ -131,6 +137,8 @@ func TestAnswers(t *testing.T) {
 	object := func(status string, amount float64, capture string) map[string]any {
 		return map[string]any{"status": status, "amount": amount, "currency": "EUR", "reference": "REF", "capture": capture, "merchant": "default"}
 	}
+	captured := object("captured", 1000, "automatic")
+	captured["captured_amount"] = 1000.0
 	action := object("requires_action", 1000, "manual")
 	action["next_action"] = map[string]any{"type": "redirect", "method": "GET", "url": true}
 	for i, c := range []struct {
@@ -138,7 +146,7 @@ func TestAnswers(t *testing.T) {
 		want map[string]any
 	}{
 		{body("tok_ok"), object("authorized", 1000, "manual")},
-		{strings.Replace(body("tok_ok"), "manual", "automatic", 1), object("captured", 1000, "automatic")},
+		{strings.Replace(body("tok_ok"), "manual", "automatic", 1), captured},
 		{body("tok_partial"), object("authorized", 500, "manual")},
 		{body("tok_requires_action"), action},
 		{body("tok_decline_lost_card"), map[string]any{"error": map[string]any{

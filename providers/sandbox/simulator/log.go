@@ -27,13 +27,32 @@ const (
 	KindRequest Kind = "request"
 	// KindQuery: a look-up arrived.
 	KindQuery Kind = "query"
-	// KindEffect: money was held or captured. The ground truth of every test.
+	// KindEffect: an authorization held or captured money. With the three kinds
+	// that follow, the ground truth of every test; see EffectKinds.
 	KindEffect Kind = "effect"
+	// KindCapture: money that was held was captured.
+	KindCapture Kind = "capture"
+	// KindRefund: money that was captured was given back.
+	KindRefund Kind = "refund"
+	// KindVoid: money that was held, and not captured, was released.
+	KindVoid Kind = "void"
+	// KindFailed: a pending capture, refund or void ended without an effect.
+	KindFailed Kind = "failed"
 	// KindStored: an answer was stored under a key.
 	KindStored Kind = "stored"
 	// KindDelayed: a copy of a request is on its way and arrives when it is due.
 	KindDelayed Kind = "delayed"
 )
+
+// verbAuthorize is the verb of an authorization; the others have the name of
+// their effect.
+const verbAuthorize Kind = ""
+
+// verbs lists what can be asked of an authorization.
+func verbs() []Kind { return []Kind{KindCapture, KindRefund, KindVoid} }
+
+// EffectKinds lists the kinds of entries that record an effect.
+func EffectKinds() []Kind { return append([]Kind{KindEffect}, verbs()...) }
 
 // Entry is one line of the log. Which fields are set depends on the kind.
 type Entry struct {
@@ -48,17 +67,23 @@ type Entry struct {
 	// that delays or doubles; nobody sent it.
 	Copy bool `json:"copy,omitempty"`
 	// Object is the id of what was made, or asked for.
-	Object   string `json:"object,omitempty"`
+	Object string `json:"object,omitempty"`
+	// Parent is the authorization that a capture, refund or void acts on.
+	Parent   string `json:"parent,omitempty"`
 	Amount   int64  `json:"amount,omitempty"` // minor units
 	Currency string `json:"currency,omitempty"`
 	Captured bool   `json:"captured,omitempty"` // the money was taken, not only held
 
 	// What follows lets a restarted simulator go on.
+	Verb     Kind            `json:"verb,omitempty"`      // of a request, a stored answer, a delayed copy; empty: authorize
 	BodyHash string          `json:"body_hash,omitempty"` // of a request
+	Turn     int             `json:"turn,omitempty"`      // of the key among those of its verb and parent
 	Stepped  bool            `json:"stepped,omitempty"`   // the request took a step of its token
 	Status   int             `json:"status,omitempty"`    // of a stored answer
 	Answer   json.RawMessage `json:"answer,omitempty"`    // a stored answer
 	Stored   *object         `json:"stored,omitempty"`    // what was made
+	Token    string          `json:"token,omitempty"`     // of a stored authorization
+	Failure  string          `json:"failure,omitempty"`   // with which a stored pending object is going to fail
 	Body     []byte          `json:"body,omitempty"`      // of a delayed copy
 	Due      time.Time       `json:"due,omitzero"`        // of a delayed copy, or of a pending outcome
 }

@@ -7,31 +7,39 @@ import (
 	"time"
 )
 
-// listAuthorizations answers with every authorization of a reference: there is
-// more than one only if somebody sent the reference under more than one key.
-func (s *Simulator) listAuthorizations(w http.ResponseWriter, r *http.Request, merchant string) {
-	reference := r.URL.Query().Get("reference")
-	s.record(r.Context(), Entry{Kind: KindQuery, Time: time.Now(), Merchant: merchant, Reference: reference})
-	if reference == "" {
-		writeError(w, apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: "reference is missing"})
-		return
+// authorized is a handler of requests whose credential was taken.
+type authorized = func(w http.ResponseWriter, r *http.Request, merchant string)
+
+// list answers with every object of a verb and a reference: there is more than
+// one only if somebody sent the reference under more than one key.
+func (s *Simulator) list(verb Kind) authorized {
+	return func(w http.ResponseWriter, r *http.Request, merchant string) {
+		reference := r.URL.Query().Get("reference")
+		s.record(r.Context(), Entry{Kind: KindQuery, Time: time.Now(), Merchant: merchant, Verb: verb, Reference: reference})
+		if reference == "" {
+			writeError(w, apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: "reference is missing"})
+			return
+		}
+		found := s.state.find(merchant, verb, "", reference)
+		if found == nil {
+			found = []object{}
+		}
+		writeJSON(w, http.StatusOK, show(map[string][]object{"data": found}))
 	}
-	found := s.state.find(merchant, "", reference)
-	if found == nil {
-		found = []object{}
-	}
-	writeJSON(w, http.StatusOK, show(map[string][]object{"data": found}))
 }
 
-func (s *Simulator) getAuthorization(w http.ResponseWriter, r *http.Request, merchant string) {
-	id := r.PathValue("id")
-	s.record(r.Context(), Entry{Kind: KindQuery, Time: time.Now(), Merchant: merchant, Object: id})
-	found := s.state.find(merchant, id, "")
-	if len(found) != 1 {
-		writeError(w, apiError{status: http.StatusNotFound, Code: CodeNotFound, Message: "no such authorization"})
-		return
+// get answers with the object of a verb that has an id.
+func (s *Simulator) get(verb Kind) authorized {
+	return func(w http.ResponseWriter, r *http.Request, merchant string) {
+		id := r.PathValue("id")
+		s.record(r.Context(), Entry{Kind: KindQuery, Time: time.Now(), Merchant: merchant, Verb: verb, Object: id})
+		found := s.state.find(merchant, verb, id, "")
+		if len(found) != 1 {
+			writeError(w, apiError{status: http.StatusNotFound, Code: CodeNotFound, Message: "no such object"})
+			return
+		}
+		writeJSON(w, http.StatusOK, show(found[0]))
 	}
-	writeJSON(w, http.StatusOK, show(found[0]))
 }
 
 // getAction is the page that a shopper is sent to. Whoever opens it agrees.
@@ -59,7 +67,7 @@ func (s *Simulator) getEffects(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	q := r.URL.Query()
-	kinds := []Kind{KindEffect}
+	kinds := EffectKinds()
 	if q.Has("kind") {
 		kinds = nil
 		for _, k := range q["kind"] {
@@ -72,7 +80,8 @@ func (s *Simulator) getEffects(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	entries = slices.DeleteFunc(entries, func(e Entry) bool {
-		return (q.Has("reference") && e.Reference != q.Get("reference")) || (q.Has("key") && e.Key != q.Get("key"))
+		return (q.Has("reference") && e.Reference != q.Get("reference")) || (q.Has("key") && e.Key != q.Get("key")) ||
+			(q.Has("parent") && e.Parent != q.Get("parent"))
 	})
 	if entries == nil {
 		entries = []Entry{}

@@ -1,7 +1,9 @@
 package simulator
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,12 +12,14 @@ import (
 type outcome string
 
 const (
-	outcomeNone      outcome = "none" // nothing is done and nothing is stored
-	outcomeAuthorize outcome = "authorize"
-	outcomePartial   outcome = "partial"
-	outcomeDecline   outcome = "decline"
-	outcomePending   outcome = "pending"
-	outcomeAction    outcome = "action"
+	outcomeNone        outcome = "none"   // nothing is done and nothing is stored
+	outcomeEffect      outcome = "effect" // what was asked for
+	outcomePartial     outcome = "partial"
+	outcomeDecline     outcome = "decline" // of an authorization
+	outcomePending     outcome = "pending"
+	outcomeAction      outcome = "action"       // of an authorization
+	outcomeFail        outcome = "fail"         // of the other verbs
+	outcomePendingFail outcome = "pending_fail" // of the other verbs
 )
 
 // delivery is how a step's answer reaches the client, or does not.
@@ -48,7 +52,11 @@ type step struct {
 	date     bool          // Retry-After is a date
 }
 
-// script is what a token asks for: a step for each send of a key, in order.
+// plan is what a token asks for: scripts that the keys of a verb take turns with.
+// An authorization has one.
+type plan map[Kind][]script
+
+// script is a step for each send of a key, in order.
 type script struct {
 	steps  []step
 	always bool // the last step repeats for ever
@@ -63,7 +71,7 @@ func (s script) at(n int) (step, bool) {
 	if s.always && len(s.steps) > 0 {
 		return s.steps[len(s.steps)-1], true
 	}
-	return step{outcome: outcomeAuthorize, delivery: deliverAnswer}, false
+	return step{outcome: outcomeEffect, delivery: deliverAnswer}, false
 }
 
 // Token is a token of one step.
@@ -75,33 +83,83 @@ type Token struct {
 }
 
 // Tokens lists the tokens of one step, in the order in which people should read
-// them. See the package comment for how steps are combined.
+// them: those of authorizations, then those whose authorization goes well and that
+// say what becomes of a capture, a refund or a void. See the package comment for
+// how steps are combined.
 func Tokens() []Token {
-	failed := func(status int, code string) step {
-		return step{outcome: outcomeNone, delivery: deliverError, status: status, code: code}
+	tokens := named(tokenPrefix, authorizeSteps())
+	for _, verb := range verbs() {
+		tokens = append(tokens, named(tokenPrefix+"ok_"+string(verb)+"_", moveSteps(verb))...)
 	}
-	after := func(s step, wait time.Duration) step { s.wait = wait; return s }
-	onDate := func(s step) step { s.date = true; return s }
-	decline := func(code string) step { return step{outcome: outcomeDecline, delivery: deliverAnswer, code: code} }
-	done := func(d delivery) step { return step{outcome: outcomeAuthorize, delivery: d} }
-	undone := func(d delivery) step { return step{outcome: outcomeNone, delivery: d} }
-	const soon = 2 * time.Second
-	tokens := []Token{
-		{"ok", "authorizes, or captures where that was asked for", done(deliverAnswer)},
-		{"partial", "authorizes half of the amount", step{outcome: outcomePartial, delivery: deliverAnswer}},
+	return tokens
+}
+
+// named makes tokens of steps.
+func named(prefix string, steps []Token) []Token {
+	for i := range steps {
+		steps[i].Name = prefix + steps[i].Name
+	}
+	return steps
+}
+
+// soon is how long most of what takes time takes.
+const soon = 2 * time.Second
+
+func answered(o outcome) step { return step{outcome: o, delivery: deliverAnswer} }
+
+func (s step) after(wait time.Duration) step { s.wait = wait; return s }
+
+// authorizeSteps are the steps of an authorization.
+func authorizeSteps() []Token {
+	decline := func(code string) step {
+		s := answered(outcomeDecline)
+		s.code = code
+		return s
+	}
+	return append([]Token{
+		{"ok", "authorizes, or captures where that was asked for", answered(outcomeEffect)},
+		{"partial", "authorizes half of the amount", answered(outcomePartial)},
 		{"decline_insufficient_funds", "declines; the decline is stored", decline("insufficient_funds")},
 		{"decline_generic", "declines; the decline is stored", decline("generic")},
 		{"decline_lost_card", "declines; the decline is stored", decline("lost_card")},
 		{"decline_expired_card", "declines; the decline is stored", decline("expired_card")},
 		{"decline_authentication_required", "declines; the decline is stored", decline("authentication_required")},
-		{"pending", "accepts; authorizes after a while (2s), which a look-up shows", after(step{outcome: outcomePending, delivery: deliverAnswer}, soon)},
-		{"requires_action", "accepts; authorizes when somebody opens the redirect", step{outcome: outcomeAction, delivery: deliverAnswer}},
-		{"429", "refuses; Retry-After in seconds (1s)", after(failed(429, CodeRateLimited), time.Second)},
-		{"429_date", "refuses; Retry-After as a date (2s)", onDate(after(failed(429, CodeRateLimited), soon))},
+		{"pending", "accepts; authorizes after a while (2s), which a look-up shows", answered(outcomePending).after(soon)},
+		{"requires_action", "accepts; authorizes when somebody opens the redirect", answered(outcomeAction)},
+	}, faults()...)
+}
+
+// moveSteps are the steps of a capture, refund or void.
+func moveSteps(verb Kind) []Token {
+	steps := []Token{
+		{"ok", string(verb) + "s, as far as the amounts allow", answered(outcomeEffect)},
+		{"partial", string(verb) + "s half of the amount", answered(outcomePartial)},
+		{"fail", "fails; the failure is stored", answered(outcomeFail)},
+		{"pending", "accepts; " + string(verb) + "s after a while (2s), which a look-up shows", answered(outcomePending).after(soon)},
+		{"pending_fail", "accepts; fails after a while (2s), which a look-up shows", answered(outcomePendingFail).after(soon)},
+	}
+	if verb == KindVoid { // it has no amount
+		steps = slices.Delete(steps, 1, 2)
+	}
+	return append(steps, faults()...)
+}
+
+// faults are the steps that every verb has: what is on the way of a request and
+// its answer.
+func faults() []Token {
+	failed := func(status int, code string) step {
+		return step{outcome: outcomeNone, delivery: deliverError, status: status, code: code}
+	}
+	onDate := func(s step) step { s.date = true; return s }
+	done := func(d delivery) step { return step{outcome: outcomeEffect, delivery: d} }
+	undone := func(d delivery) step { return step{outcome: outcomeNone, delivery: d} }
+	return []Token{
+		{"429", "refuses; Retry-After in seconds (1s)", failed(429, CodeRateLimited).after(time.Second)},
+		{"429_date", "refuses; Retry-After as a date (2s)", onDate(failed(429, CodeRateLimited).after(soon))},
 		{"401", "refuses the credential", failed(401, CodeUnauthorized)},
 		{"400", "refuses the request", failed(400, CodeInvalidRequest)},
 		{"500_before_effect", "fails without an effect", failed(500, CodeServerError)},
-		{"500_after_effect", "fails after the effect", step{outcome: outcomeAuthorize, delivery: deliverError, status: 500, code: CodeServerError}},
+		{"500_after_effect", "fails after the effect", step{outcome: outcomeEffect, delivery: deliverError, status: 500, code: CodeServerError}},
 		{"503", "fails without an effect", failed(503, CodeUnavailable)},
 		{"timeout", "has its effect and never answers", done(deliverHang)},
 		{"timeout_before_effect", "has no effect and never answers", undone(deliverHang)},
@@ -116,13 +174,9 @@ func Tokens() []Token {
 		{"unknown_status", "has its effect and answers with a status that nobody knows", done(deliverForeign)},
 		{"redirect", "has no effect and answers 307; who follows it has an effect that no key protects", undone(deliverRedirect)},
 		{"key_in_use", "answers that the key is in use, without an effect", failed(409, CodeKeyInUse)},
-		{"late", "closes the connection; the request arrives after a while (2s)", step{outcome: outcomeNone, delivery: deliverDropLater, wait: soon}},
-		{"twice", "has its effect; a copy of the request arrives after a while (1s)", step{outcome: outcomeAuthorize, delivery: deliverTwice, wait: time.Second}},
+		{"late", "closes the connection; the request arrives after a while (2s)", undone(deliverDropLater).after(soon)},
+		{"twice", "has its effect; a copy of the request arrives after a while (1s)", done(deliverTwice).after(time.Second)},
 	}
-	for i := range tokens {
-		tokens[i].Name = tokenPrefix + tokens[i].Name
-	}
-	return tokens
 }
 
 // tokenPrefix begins every token.
@@ -131,27 +185,65 @@ const tokenPrefix = "tok_"
 // maxWait bounds the duration that a token may ask for.
 const maxWait = time.Hour
 
-// grammar holds the steps by their names, without the prefix.
-type grammar map[string]step
+// grammar holds the steps of each verb by their names.
+type grammar map[Kind]map[string]step
 
 func newGrammar() grammar {
-	g := grammar{}
-	for _, t := range Tokens() {
-		g[strings.TrimPrefix(t.Name, tokenPrefix)] = t.step
+	g := make(grammar)
+	g[verbAuthorize] = byName(authorizeSteps())
+	for _, verb := range verbs() {
+		g[verb] = byName(moveSteps(verb))
 	}
 	return g
 }
 
+func byName(tokens []Token) map[string]step {
+	steps := map[string]step{}
+	for _, t := range tokens {
+		steps[t.Name] = t.step
+	}
+	return steps
+}
+
 // parse reads a token; its error is for whoever wrote it.
-func (g grammar) parse(token string) (script, error) {
+func (g grammar) parse(token string) (plan, error) {
 	rest, ok := strings.CutPrefix(token, tokenPrefix)
 	if !ok {
-		return script{}, fmt.Errorf("a token begins with %s", tokenPrefix)
+		return nil, fmt.Errorf("a token begins with %s", tokenPrefix)
 	}
+	p, verb := make(plan), verbAuthorize
+	for {
+		section, next, tail := cutVerb(rest)
+		s, err := g.script(verb, section)
+		if err != nil {
+			return nil, err
+		}
+		p[verb] = append(p[verb], s)
+		if next == verbAuthorize {
+			return p, nil
+		}
+		verb, rest = next, tail
+	}
+}
+
+// cutVerb cuts a token before the first verb in it; the verb is empty if there
+// is none.
+func cutVerb(s string) (section string, verb Kind, rest string) {
+	section = s
+	for _, v := range verbs() {
+		if before, after, found := strings.Cut(s, "_"+string(v)+"_"); found && len(before) < len(section) {
+			section, verb, rest = before, v, after
+		}
+	}
+	return section, verb, rest
+}
+
+// script reads the steps of a verb.
+func (g grammar) script(verb Kind, section string) (script, error) {
 	var s script
-	rest, s.always = strings.CutSuffix(rest, "_always")
-	for name := range strings.SplitSeq(rest, "_then_") {
-		next, err := g.step(name)
+	section, s.always = strings.CutSuffix(section, "_always")
+	for name := range strings.SplitSeq(section, "_then_") {
+		next, err := g.step(verb, name)
 		if err != nil {
 			return script{}, err
 		}
@@ -161,14 +253,14 @@ func (g grammar) parse(token string) (script, error) {
 }
 
 // step reads one step, with the duration that may follow its name.
-func (g grammar) step(name string) (step, error) {
-	if s, ok := g[name]; ok {
+func (g grammar) step(verb Kind, name string) (step, error) {
+	if s, ok := g[verb][name]; ok {
 		return s, nil
 	}
 	i := max(strings.LastIndexByte(name, '_'), 0)
-	s, known := g[name[:i]]
+	s, known := g[verb][name[:i]]
 	if !known {
-		return step{}, fmt.Errorf("no step is named %q", name)
+		return step{}, fmt.Errorf("no step of %s is named %q", cmp.Or(verb, "authorize"), name)
 	}
 	wait, err := time.ParseDuration(name[i+1:])
 	if err != nil || wait <= 0 || wait > maxWait || strings.Trim(name[i+1:], "0123456789ms") != "" {

@@ -6,13 +6,29 @@
 // # The API
 //
 //	POST /v1/authorizations                 Idempotency-Key, Bearer sandbox_sk_…
-//	GET  /v1/authorizations?reference=R     {"data":[…]}
-//	GET  /v1/authorizations/{id}
+//	POST /v1/authorizations/{id}/captures   of amount; as often as the hold lasts
+//	POST /v1/authorizations/{id}/refunds    of amount; as often as captures last
+//	POST /v1/authorizations/{id}/void       releases what is held and not captured
+//	GET  /v1/authorizations?reference=R     {"data":[…]}; captures, refunds, voids alike
+//	GET  /v1/authorizations/{id}            captures, refunds, voids alike
 //	GET  /v1/actions/{id}                   what a shopper opens; authorizes
-//	GET  /effects?kind=K&reference=R&key=K  the log; from the loopback interface only
+//	GET  /effects?kind=K&reference=R&key=K  the log, also by parent; from the loopback interface only
 //
 // Sandbox-Merchant names the merchant; keys, references and objects are its own.
-// Errors are {"error":{"code","decline_code","message"}}.
+// Errors are {"error":{"code","decline_code","failure_code","message"}}.
+//
+// # Amounts
+//
+// A capture, refund or void is an object of its own, with kind, parent, and a
+// status: succeeded, pending or failed. Captures never add up to more than the
+// authorization holds, refunds never to more than was captured, what is pending
+// included; after a void, or while one is pending, there are no captures. What
+// breaks these rules has failed (422 failed with a failure_code: insufficient_hold,
+// already_captured, already_voided, capture_pending, nothing_to_refund,
+// exceeds_captured), and stays so under its key. An authorization that is not
+// there (404 no_such_authorization) or holds nothing (409 nothing_held) is refused
+// without a trace. The status of an authorization says what became of it when it
+// was made; what happened to the money since, its amounts say.
 //
 // # Idempotency
 //
@@ -31,6 +47,13 @@
 // as any provider would, unless the token ends in _always, which repeats the
 // last step for ever. A step that waits takes a duration: tok_pending_5s,
 // tok_late_300ms. Tokens lists the steps.
+//
+// Captures, refunds and voids carry no token: that of their authorization says
+// what goes wrong with them, after _capture_, _refund_ or _void_, as in
+// tok_ok_capture_500_after_effect_then_429_refund_timeout. Where a verb is written
+// more than once, the keys that act on the authorization with it take turns: of
+// tok_ok_capture_ok_capture_drop, every second capture is cut off. A verb that is
+// not written does as it is told.
 //
 // # Guarantees
 //
@@ -105,9 +128,16 @@ func Open(c Config) (*Simulator, error) {
 		return nil, err
 	}
 	s := &Simulator{cfg: c, log: log, state: newState(), grammar: newGrammar(), mux: http.NewServeMux(), stop: make(chan struct{})}
-	s.mux.HandleFunc("POST /v1/authorizations", s.authenticated(s.postAuthorization))
-	s.mux.HandleFunc("GET /v1/authorizations", s.authenticated(s.listAuthorizations))
-	s.mux.HandleFunc("GET /v1/authorizations/{id}", s.authenticated(s.getAuthorization))
+	s.mux.HandleFunc("POST /v1/authorizations", s.authenticated(s.post(verbAuthorize)))
+	s.mux.HandleFunc("POST /v1/authorizations/{id}/captures", s.authenticated(s.post(KindCapture)))
+	s.mux.HandleFunc("POST /v1/authorizations/{id}/refunds", s.authenticated(s.post(KindRefund)))
+	s.mux.HandleFunc("POST /v1/authorizations/{id}/void", s.authenticated(s.post(KindVoid)))
+	for path, verb := range map[string]Kind{
+		"authorizations": verbAuthorize, "captures": KindCapture, "refunds": KindRefund, "voids": KindVoid,
+	} {
+		s.mux.HandleFunc("GET /v1/"+path, s.authenticated(s.list(verb)))
+		s.mux.HandleFunc("GET /v1/"+path+"/{id}", s.authenticated(s.get(verb)))
+	}
 	s.mux.HandleFunc("GET /v1/actions/{id}", s.getAction)
 	s.mux.HandleFunc("GET /effects", s.getEffects)
 	s.mux.HandleFunc(redirectTarget, s.followed)
@@ -198,7 +228,7 @@ func (s *Simulator) sleep(ctx context.Context, d time.Duration) bool {
 
 // authenticated refuses requests without a credential that is taken. Writes are
 // logged all the same: they arrived.
-func (s *Simulator) authenticated(next func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
+func (s *Simulator) authenticated(next authorized) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		merchant := r.Header.Get("Sandbox-Merchant")
 		if merchant == "" {

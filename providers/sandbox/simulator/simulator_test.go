@@ -183,6 +183,9 @@ func TestTokens(t *testing.T) {
 		"tok_twice":                           {authorized, authorized, [2]int{1, 1}},
 	}
 	for _, token := range simulator.Tokens() {
+		if verb, _ := stepOf(token); verb != "" {
+			continue // another test's
+		}
 		t.Run(token.Name, func(t *testing.T) {
 			t.Parallel()
 			e, ok := want[token.Name]

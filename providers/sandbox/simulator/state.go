@@ -7,21 +7,54 @@ import (
 	"time"
 )
 
-// object is an authorization as the simulator keeps it, and as it shows it.
+// object is an authorization, capture, refund or void as the simulator keeps it,
+// and as it shows it.
 type object struct {
-	ID          string      `json:"id"`
-	Status      string      `json:"status"`
-	DeclineCode string      `json:"decline_code,omitempty"`
-	Amount      int64       `json:"amount"` // minor units
-	Currency    string      `json:"currency"`
-	Reference   string      `json:"reference"`
-	Capture     string      `json:"capture"`
-	NextAction  *nextAction `json:"next_action,omitempty"`
-	ExpiresAt   time.Time   `json:"expires_at,omitzero"`
+	ID          string `json:"id"`
+	Kind        Kind   `json:"kind,omitempty"` // of an authorization empty
+	Status      string `json:"status"`
+	DeclineCode string `json:"decline_code,omitempty"`
+	FailureCode string `json:"failure_code,omitempty"`
+	Amount      int64  `json:"amount"` // minor units; of a void what it released
+	Currency    string `json:"currency"`
+	Reference   string `json:"reference"`
+	Merchant    string `json:"merchant"`
 
-	Merchant string    `json:"merchant"`
+	// Of an authorization.
+	Capture    string      `json:"capture,omitempty"`
+	NextAction *nextAction `json:"next_action,omitempty"`
+	ExpiresAt  time.Time   `json:"expires_at,omitzero"`
+	Captured   int64       `json:"captured_amount,omitempty"`
+	Refunded   int64       `json:"refunded_amount,omitempty"`
+	Voided     int64       `json:"voided_amount,omitempty"`
+
+	// Of a capture, refund or void.
+	Parent string `json:"parent,omitempty"`
+	Reason string `json:"reason,omitempty"`
+
 	Key      string    `json:"-"`
+	Token    string    `json:"-"`
 	SettleAt time.Time `json:"-"`
+	Failure  string    `json:"-"` // with which it ends when it settles; empty: with its effect
+	// What is reserved on an authorization for objects on their way, or pending.
+	capturing, refunding, voiding int64
+}
+
+// effective reports whether money is held, taken, given back or released.
+func (o *object) effective() bool {
+	return o.Status == StatusAuthorized || o.Status == StatusCaptured || o.Status == StatusSucceeded
+}
+
+// effect is the entry of the object's effect.
+func (o *object) effect(at time.Time, ordinal int) Entry {
+	e := Entry{
+		Kind: o.Kind, Time: at, Merchant: o.Merchant, Key: o.Key, Reference: o.Reference, Ordinal: ordinal,
+		Object: o.ID, Parent: o.Parent, Amount: o.Amount, Currency: o.Currency,
+	}
+	if o.Kind == verbAuthorize {
+		e.Kind, e.Captured = KindEffect, o.Capture == "automatic"
+	}
+	return e
 }
 
 // nextAction is what the shopper is to do.
@@ -42,6 +75,7 @@ type scoped struct{ merchant, name string }
 type keyRecord struct {
 	bodyHash string
 	created  time.Time
+	turn     int // of the key among those of its verb and authorization, from 1
 	received int // requests so far
 	stepped  int // of those, how many took a step of their token
 	busy     bool
@@ -56,10 +90,19 @@ type state struct {
 	keys        map[scoped]*keyRecord
 	objects     map[string]*object
 	byReference map[scoped][]string // ids of objects by their reference
+	turns       map[act]int         // keys so far
+}
+
+// act is a verb on an authorization.
+type act struct {
+	verb   Kind
+	parent string
 }
 
 func newState() *state {
-	return &state{keys: map[scoped]*keyRecord{}, objects: map[string]*object{}, byReference: map[scoped][]string{}}
+	return &state{
+		keys: map[scoped]*keyRecord{}, objects: map[string]*object{}, byReference: map[scoped][]string{}, turns: map[act]int{},
+	}
 }
 
 // replay applies an entry of the log and returns the copies on their way.
@@ -78,16 +121,15 @@ func (s *state) replay(entries []Entry) (delayed map[string]Entry, pending []obj
 				k.status, k.answer = e.Status, e.Answer
 			}
 			if e.Stored != nil {
-				e.Stored.Key, e.Stored.SettleAt = e.Key, e.Due
-				s.put(e.Stored)
+				s.replayStored(e)
 			}
-		case KindEffect:
+		case KindEffect, KindCapture, KindRefund, KindVoid, KindFailed:
 			if o := s.objects[e.Object]; o != nil {
-				o.settle(e.Captured)
+				s.conclude(o, e.Failure)
 			}
 		case KindDelayed:
 			delayed[e.Object] = e
-		case KindQuery:
+		case KindQuery, verbAuthorize:
 		}
 	}
 	for _, o := range s.objects {
@@ -98,6 +140,15 @@ func (s *state) replay(entries []Entry) (delayed map[string]Entry, pending []obj
 	return delayed, pending
 }
 
+func (s *state) replayStored(e Entry) {
+	o := e.Stored
+	o.Key, o.SettleAt, o.Token, o.Failure = e.Key, e.Due, e.Token, e.Failure
+	s.put(o)
+	if o.Kind != verbAuthorize && o.Status != StatusFailed {
+		s.reserve(o) // until the entry of its effect
+	}
+}
+
 func (s *state) replayRequest(e Entry) {
 	if e.Key == "" || e.BodyHash == "" {
 		return
@@ -105,8 +156,10 @@ func (s *state) replayRequest(e Entry) {
 	id := scoped{e.Merchant, e.Key}
 	k := s.keys[id]
 	if k == nil || e.Ordinal == 1 { // the first after the key was forgotten counts anew
-		k = &keyRecord{bodyHash: e.BodyHash, created: e.Time}
+		k = &keyRecord{bodyHash: e.BodyHash, created: e.Time, turn: e.Turn}
 		s.keys[id] = k
+		a := act{e.Verb, e.Parent}
+		s.turns[a] = max(s.turns[a], e.Turn)
 	}
 	k.received = e.Ordinal
 	if e.Stepped {
@@ -121,14 +174,6 @@ func (s *state) put(o *object) {
 	s.byReference[ref] = append(s.byReference[ref], o.ID)
 }
 
-// settle turns an accepted object into one that has its effect.
-func (o *object) settle(captured bool) {
-	o.Status, o.NextAction = StatusAuthorized, nil
-	if captured {
-		o.Status = StatusCaptured
-	}
-}
-
 // turn is what becomes of a request.
 type turn struct {
 	record  *keyRecord
@@ -141,14 +186,16 @@ type turn struct {
 }
 
 // begin registers a request of a key and says what becomes of it. Unless it is
-// refused the key is busy until finish.
-func (s *state) begin(c call, plan script, forget time.Duration) turn {
+// refused the key is busy until finish. A new key takes its turn of the scripts.
+func (s *state) begin(c call, scripts []script, forget time.Duration) turn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := scoped{c.merchant, c.key}
 	k := s.keys[id]
 	if k == nil || (forget > 0 && !k.busy && c.at.Sub(k.created) > forget) {
-		k = &keyRecord{bodyHash: c.bodyHash, created: c.at}
+		a := act{c.verb, c.parent}
+		s.turns[a]++
+		k = &keyRecord{bodyHash: c.bodyHash, created: c.at, turn: s.turns[a]}
 		s.keys[id] = k
 	}
 	k.received++
@@ -162,8 +209,8 @@ func (s *state) begin(c call, plan script, forget time.Duration) turn {
 		return t
 	}
 	t.step, _ = script{}.at(0) // a copy is treated as any provider would, whatever the token says
-	if !c.copied {
-		if t.step, t.stepped = plan.at(k.stepped); t.stepped {
+	if !c.copied && len(scripts) > 0 {
+		if t.step, t.stepped = scripts[(k.turn-1)%len(scripts)].at(k.stepped); t.stepped {
 			k.stepped++
 		}
 	}
@@ -179,13 +226,18 @@ func (s *state) finish(t turn, made *object, status int, answer []byte) {
 	if answer != nil {
 		t.record.status, t.record.answer = status, answer
 	}
-	if made != nil {
-		s.put(made)
+	if made == nil {
+		return
+	}
+	s.put(made)
+	if made.Kind != verbAuthorize && made.effective() {
+		s.conclude(made, "")
 	}
 }
 
-// find returns copies of the merchant's objects: by id, or else by reference.
-func (s *state) find(merchant, id, reference string) []object {
+// find returns copies of the merchant's objects of a verb: by id, or else by
+// reference.
+func (s *state) find(merchant string, verb Kind, id, reference string) []object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ids := []string{id}
@@ -194,7 +246,7 @@ func (s *state) find(merchant, id, reference string) []object {
 	}
 	var found []object
 	for _, id := range ids {
-		if o := s.objects[id]; o != nil && o.Merchant == merchant {
+		if o := s.objects[id]; o != nil && o.Merchant == merchant && o.Kind == verb {
 			found = append(found, *o)
 		}
 	}

@@ -1,0 +1,125 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// carryOut drives an order on a payment that exists: the same flow as an
+// authorization, on the payment's own account, with its amount reserved by the
+// claim.
+func (o *Orchestrator) carryOut(ctx context.Context, call payment.Call, order payment.Order) (payment.Reply, error) {
+	return o.detach(ctx, call.OperationKey(), func(ctx context.Context, f *flight) error {
+		if err := f.claimOn(ctx, call, order); err != nil {
+			return err
+		}
+		return f.launch(ctx, f.drive) // the point of no return: the record says what we intend
+	})
+}
+
+// claimTries is how often a claim follows a moving payment before the caller is
+// told that it is contended.
+const claimTries = 16
+
+// claimOn claims an operation on a payment (T1), planning anew whenever the
+// payment has moved in between: an amount that fitted may fit no longer.
+func (f *flight) claimOn(ctx context.Context, call payment.Call, order payment.Order) error {
+	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
+	defer cancel()
+	var err error
+	for range claimTries {
+		var snap ledger.Snapshot
+		var ops []payment.Operation
+		if snap, ops, err = f.o.cfg.Ledger.Payment(ctx, call.Tenant, order.Payment); err != nil {
+			return f.o.refuse(ctx, call, 1, err)
+		}
+		claim, p, in, planned := f.o.planOrder(call, order, snap.Payment, ops)
+		if planned != nil {
+			return f.o.refuse(ctx, call, 1, planned)
+		}
+		var op payment.Operation
+		if op, err = (payment.Operation{}).Next(claim); err != nil {
+			return err
+		}
+		err = f.claim(ctx, snap, ledger.Change{Operation: op, Payment: &p}, in)
+		if !errors.Is(err, ledger.ErrPaymentMoved) {
+			return err
+		}
+	}
+	return err
+}
+
+// planOrder decides everything that must be decided before the claim: what is
+// reserved, and which bytes ask the provider for it.
+func (o *Orchestrator) planOrder(
+	call payment.Call, order payment.Order, p payment.Payment, ops []payment.Operation,
+) (payment.Claim, payment.Payment, payment.Instruction, error) {
+	now, key := o.cfg.Now(), call.OperationKey()
+	account, err := o.accountOf(call.Method, p, ops)
+	if err != nil {
+		return payment.Claim{}, p, payment.Instruction{}, err
+	}
+	if err := wholeOnly(call.Method, order, p, account.Traits()); err != nil {
+		return payment.Claim{}, p, payment.Instruction{}, err
+	}
+	parent := p.ProviderReference
+	p, reserved, err := p.Reserve(call, order, account.Traits(), now)
+	if err != nil {
+		return payment.Claim{}, p, payment.Instruction{}, err
+	}
+	sealed, in, err := o.seal(payment.Instruction{
+		IdempotencyKey: call.Key, Amount: reserved.Amount, CaptureMode: p.CaptureMode, Account: p.Account, Reason: order.Reason,
+	}, key)
+	if err != nil {
+		return payment.Claim{}, p, in, err
+	}
+	deadline := now.Add(o.cfg.OperationDeadline)
+	attempt, err := o.prepare(account, nextAttempt{
+		call: call, in: in, payment: p.ID, amount: reserved.Amount, parent: parent, now: now, deadline: deadline,
+	})
+	if err != nil {
+		return payment.Claim{}, p, in, &payment.Error{
+			Reason: payment.ReasonUnsupportedByProvider, Err: err,
+			Message: fmt.Sprintf("account %s cannot express this request", p.Account),
+		}
+	}
+	return payment.Claim{
+		Call: call, PaymentID: p.ID, Parent: ops[0].Key.ID, Amount: reserved.Amount, Held: reserved.Held, Last: reserved.Last,
+		Sealed: sealed, Owner: o.ownership(attempt.Deadline), At: now, Deadline: deadline,
+		ResolveBy: now.Add(o.cfg.ResolveBy), Attempt: attempt,
+	}, p, in, nil
+}
+
+// accountOf is the account that the payment was authorized on, if it can do
+// what is asked and still leads where it led then: elsewhere the object's id
+// could be another's.
+func (o *Orchestrator) accountOf(m payment.Method, p payment.Payment, ops []payment.Operation) (Account, error) {
+	account, configured := o.accounts[p.Account]
+	switch {
+	case !configured || len(ops) == 0 || account.Target() != ops[0].Current().Target:
+		return nil, &payment.Error{
+			Reason: payment.ReasonNoRoute, Message: fmt.Sprintf("account %s is not configured as it was for this payment", p.Account),
+		}
+	case !account.Traits().Supports(m):
+		return nil, &payment.Error{
+			Reason: payment.ReasonUnsupportedByProvider, Message: fmt.Sprintf("the provider of account %s has no %s", p.Account, m),
+		}
+	}
+	return account, nil
+}
+
+// wholeOnly refuses a partial capture that leaves the rest for later, where the
+// provider captures only once and would release it.
+func wholeOnly(m payment.Method, order payment.Order, p payment.Payment, t payment.Traits) error {
+	if m != payment.MethodCapture || t.MultipleCaptures || order.Last || order.Amount == nil || order.Amount.MinorUnits >= p.Capturable() {
+		return nil
+	}
+	return &payment.Error{
+		Reason: payment.ReasonUnsupportedByProvider, Field: "final",
+		Message: "the provider captures once; a partial capture must be final, which releases the rest",
+	}
+}
