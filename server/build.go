@@ -59,7 +59,7 @@ func newLedger(ctx context.Context, c Config, t *telemetry, l *lifecycle) (*etcd
 		return nil, err
 	}
 	l.add("ledger", func(context.Context) error {
-		records.Close()
+		records.Close() //nolint:contextcheck // what it still writes down is no part of any call
 		return nil
 	})
 	return records, nil

@@ -48,9 +48,12 @@ func command(t *testing.T, environ []string, args ...string) (stdout, stderr str
 func masked(text string) string {
 	for _, m := range []struct{ pattern, by string }{
 		{`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`, "PAYMENT-ID--------------------------"},
-		{`\ba[0-9a-f]{32}\b`, "OPERATION-ID---------------------"},
+		{`\b[acrvt][0-9a-f]{32}\b`, "OPERATION-ID---------------------"},
 		{`\b[A-Z2-7]{24}\b`, "REFERENCE---------------"},
-		{`auth_[a-z2-7]+`, "AUTH-ID"},
+		{`auth_[a-z2-7]{20}`, "AUTH-ID"},
+		{`(capture|refund|void)_[a-z2-7]{20}`, "PROVIDER-ID"},
+		{`--page [A-Za-z0-9_-]{24,}`, "--page PAGE-TOKEN"},
+		{`"next_page_token": "[^"]+"`, `"next_page_token": "PAGE-TOKEN"`},
 		{`req_[a-z2-7]+`, "REQUEST-ID"},
 		{`cli-[A-Z2-7]{26}`, "GENERATED-KEY"},
 		{`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z`, "TIME--------------------"},
@@ -107,6 +110,11 @@ func TestCommands(t *testing.T) {
 		{"help_config_check", []string{"help", "config", "check"}},
 		{"help_etcd", []string{"etcd", "--help"}},
 		{"help_authorize", []string{"authorize", "--help"}},
+		{"help_capture", []string{"capture", "--help"}},
+		{"help_refund", []string{"refund", "--help"}},
+		{"help_void", []string{"void", "--help"}},
+		{"help_get", []string{"get", "--help"}},
+		{"help_list", []string{"list", "--help"}},
 		{"help_serve", []string{"serve", "--help"}},
 		{"sandbox_tokens", []string{"sandbox", "--tokens"}},
 		{"sandbox_open", []string{"sandbox", "--addr", "0.0.0.0:0"}},
@@ -115,12 +123,17 @@ func TestCommands(t *testing.T) {
 		{"serve_taken_port", []string{"serve", "--grpc-addr", r.GRPC}},
 		{"serve_open", []string{"serve", "--grpc-addr", "0.0.0.0:7400"}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			stdout, stderr, code := command(t, nil, c.args...)
-			golden(t, filepath.Join("commands", c.name+".golden.txt"), fmt.Appendf(nil,
-				"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", masked(strings.Join(c.args, " ")), masked(stdout), masked(stderr), code))
-		})
+		t.Run(c.name, func(t *testing.T) { goldenCommand(t, c.name, c.args...) })
 	}
+}
+
+// goldenCommand runs a command and compares what it did with a file.
+func goldenCommand(t *testing.T, name string, args ...string) (stdout string) {
+	t.Helper()
+	stdout, stderr, code := command(t, nil, args...)
+	golden(t, filepath.Join("commands", name+".golden.txt"), fmt.Appendf(nil,
+		"$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", masked(strings.Join(args, " ")), masked(stdout), masked(stderr), code))
+	return stdout
 }
 
 // TestGetCommand: the payment of a call that was sent twice, as text, as a
@@ -164,12 +177,28 @@ type stubborn struct {
 	hangs   chan struct{} // closed when a call does; nil refuses
 }
 
-func (s *stubborn) Authorize(ctx context.Context, _ *acquitv1.AuthorizeRequest) (*acquitv1.AuthorizeResponse, error) {
+func (s *stubborn) answer(ctx context.Context) error {
 	if s.hangs != nil {
 		close(s.hangs)
 		<-ctx.Done()
 	}
-	return nil, s.refusal
+	return s.refusal
+}
+
+func (s *stubborn) Authorize(ctx context.Context, _ *acquitv1.AuthorizeRequest) (*acquitv1.AuthorizeResponse, error) {
+	return nil, s.answer(ctx)
+}
+
+func (s *stubborn) Capture(ctx context.Context, _ *acquitv1.CaptureRequest) (*acquitv1.CaptureResponse, error) {
+	return nil, s.answer(ctx)
+}
+
+func (s *stubborn) Refund(ctx context.Context, _ *acquitv1.RefundRequest) (*acquitv1.RefundResponse, error) {
+	return nil, s.answer(ctx)
+}
+
+func (s *stubborn) Void(ctx context.Context, _ *acquitv1.VoidRequest) (*acquitv1.VoidResponse, error) {
+	return nil, s.answer(ctx)
 }
 
 func (s *stubborn) GetPayment(context.Context, *acquitv1.GetPaymentRequest) (*acquitv1.GetPaymentResponse, error) {
@@ -203,12 +232,16 @@ func TestRefusedCommands(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		addr := (&stubborn{refusal: refusal.Err()}).listen(t)
+		addr, payment := (&stubborn{refusal: refusal.Err()}).listen(t), "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"
 		var all bytes.Buffer
 		for _, args := range [][]string{
-			{"get", "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e", "--addr", addr},
+			{"get", payment, "--addr", addr},
 			{"authorize", "--addr", addr, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "it's 1"},
 			{"authorize", "--addr", addr, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--key", "order-1", "-o", "json"},
+			{"capture", payment, "--addr", addr, "--key", "parcel 1"},
+			{"capture", payment, "--addr", addr, "--amount", "4.00", "--key", "parcel 1"}, // refused before: the payment is read first
+			{"refund", payment, "--addr", addr, "--key", "return-1"},
+			{"void", payment, "--addr", addr, "--key", "void-1", "-o", "json"},
 		} {
 			stdout, stderr, code := command(t, nil, args...)
 			fmt.Fprintf(&all, "$ acquit %s\n%s--- stderr\n%s--- exit code %d\n", masked(strings.Join(args, " ")), masked(stdout), masked(stderr), code)
@@ -217,28 +250,32 @@ func TestRefusedCommands(t *testing.T) {
 	}
 }
 
-// TestInterruptedAuthorize: whoever interrupts a call that is out is told that
+// TestInterruptedCommands: whoever interrupts a call that is out is told that
 // there may be an effect, and by which key to ask again. The service hangs, so
 // the signal alone ends the command.
-func TestInterruptedAuthorize(t *testing.T) {
-	for _, interrupt := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		s := &stubborn{hangs: make(chan struct{})}
-		cmd := exec.CommandContext(t.Context(), binary(t), "authorize", "--addr", s.listen(t),
-			"--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--timeout", "5m")
-		var stderr safeBuffer
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
+func TestInterruptedCommands(t *testing.T) {
+	payment := "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"
+	for _, args := range [][]string{
+		{"authorize", "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok"}, {"capture", payment}, {"refund", payment}, {"void", payment},
+	} {
+		for _, interrupt := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+			s := &stubborn{hangs: make(chan struct{})}
+			cmd := exec.CommandContext(t.Context(), binary(t), append(args, "--addr", s.listen(t), "--timeout", "5m")...)
+			var stderr safeBuffer
+			cmd.Stderr = &stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			<-s.hangs
+			if err := cmd.Process.Signal(interrupt); err != nil {
+				t.Fatal(err)
+			}
+			_ = cmd.Wait() // the exit code is looked at
+			if code := cmd.ProcessState.ExitCode(); code != 4 {
+				t.Errorf("%s, %s: exit code %d, want 4", args[0], interrupt, code)
+			}
+			golden(t, filepath.Join("commands", "interrupted.golden.txt"), []byte(masked(stderr.String())))
 		}
-		<-s.hangs
-		if err := cmd.Process.Signal(interrupt); err != nil {
-			t.Fatal(err)
-		}
-		_ = cmd.Wait() // the exit code is looked at
-		if code := cmd.ProcessState.ExitCode(); code != 4 {
-			t.Errorf("%s: exit code %d, want 4", interrupt, code)
-		}
-		golden(t, filepath.Join("commands", "authorize_interrupted.golden.txt"), []byte(masked(stderr.String())))
 	}
 }
 

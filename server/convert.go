@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -136,6 +139,70 @@ func storedCredential(s *acquitv1.StoredCredential) *payment.StoredCredential {
 		Initiator: word(s.GetInitiator().String(), "CREDENTIAL_INITIATOR_"), Purpose: word(s.GetPurpose().String(), "CREDENTIAL_PURPOSE_"),
 		NetworkTransactionID: s.GetNetworkTransactionId(),
 	}
+}
+
+// captureOrder says in the orchestrator's words what a CaptureRequest asks for.
+func captureOrder(r *acquitv1.CaptureRequest) payment.Order {
+	return payment.Order{Payment: payment.ID(r.GetPaymentId()), Amount: amount(r.GetAmount()), Last: r.GetFinal()}
+}
+
+// refundOrder says in the orchestrator's words what a RefundRequest asks for.
+func refundOrder(r *acquitv1.RefundRequest) payment.Order {
+	return payment.Order{
+		Payment: payment.ID(r.GetPaymentId()), Amount: amount(r.GetAmount()),
+		Reason: word(r.GetReason().String(), "REFUND_REASON_"),
+	}
+}
+
+// voidOrder says in the orchestrator's words what a VoidRequest asks for.
+func voidOrder(r *acquitv1.VoidRequest) payment.Order {
+	return payment.Order{Payment: payment.ID(r.GetPaymentId())}
+}
+
+// amount is nil where the request leaves it to "the rest", which is not zero.
+func amount(m *acquitv1.Money) *payment.Money {
+	if m == nil {
+		return nil
+	}
+	return &payment.Money{MinorUnits: m.GetMinorUnits(), CurrencyCode: m.GetCurrencyCode()}
+}
+
+// operationKey is the record that an operation's id, or its method and key,
+// stand for. The tenant is the caller's own, whatever the request says. A
+// reference id cannot be turned into one: it has to be looked up.
+func operationKey(tenant payment.TenantID, r *acquitv1.GetOperationRequest) payment.OperationKey {
+	if key := r.GetKey(); key != nil {
+		return payment.Call{
+			Tenant: tenant, Method: methodOf(key.GetMethod()), Key: payment.IdempotencyKey(key.GetIdempotencyKey()),
+		}.OperationKey()
+	}
+	return payment.OperationKey{Tenant: tenant, ID: payment.OperationID(r.GetOperationId())}
+}
+
+// listFilter says in the ledger's words which payments are asked for. Times that
+// no clock can show are refused by a *payment.Error with ReasonRequestInvalid.
+func listFilter(tenant payment.TenantID, r *acquitv1.ListPaymentsRequest) (ledger.Filter, error) {
+	f := ledger.Filter{Tenant: tenant, MerchantReference: payment.MerchantReference(r.GetMerchantReference())}
+	for _, s := range r.GetStatuses() {
+		f.Statuses = append(f.Statuses, statusOf(s))
+	}
+	for _, bound := range []struct {
+		field string
+		given *timestamppb.Timestamp
+		to    *time.Time
+	}{
+		{"create_time_from", r.GetCreateTimeFrom(), &f.From},
+		{"create_time_before", r.GetCreateTimeBefore(), &f.Until},
+	} {
+		if bound.given == nil {
+			continue
+		}
+		if bound.given.CheckValid() != nil {
+			return ledger.Filter{}, invalid(bound.field, "is not a time of the years 1 to 9999")
+		}
+		*bound.to = bound.given.AsTime()
+	}
+	return f, nil
 }
 
 // word is an enum value as the vocabulary spells it: lower case, without the

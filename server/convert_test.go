@@ -5,14 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -92,42 +96,76 @@ func visit(m protoreflect.Message, path string, leaf func(path string, drop func
 	})
 }
 
-// TestEveryRequestFieldReachesTheInstruction: what a caller says is never
-// dropped on the way, and a field that is added to the contract cannot be
-// forgotten. From a request with every field set, each field in turn is
-// cleared; the instruction must change (or be refused) every time.
-func TestEveryRequestFieldReachesTheInstruction(t *testing.T) {
-	for _, choice := range []map[protoreflect.Name]bool{
-		{"token_set": true, "stored_id": true}, {"token_set": true, "client_payload": true}, {"bank_transfer": true},
+// TestEveryRequestFieldArrives: what a caller says is never dropped on the way,
+// and a field that is added to the contract cannot be forgotten. From a request
+// with every field set, each field in turn is cleared; what it is converted to
+// must change (or be refused) every time.
+func TestEveryRequestFieldArrives(t *testing.T) {
+	type choice = map[protoreflect.Name]bool
+	for _, c := range []struct {
+		full    proto.Message
+		choice  choice
+		convert func(proto.Message) (any, error)
+		apart   []string // what the handler passes beside it
+	}{
+		{full: &acquitv1.AuthorizeRequest{}, choice: choice{"token_set": true, "stored_id": true}, convert: converting(instruction)},
+		{full: &acquitv1.AuthorizeRequest{}, choice: choice{"token_set": true, "client_payload": true}, convert: converting(instruction)},
+		{full: &acquitv1.AuthorizeRequest{}, choice: choice{"bank_transfer": true}, convert: converting(instruction)},
+		{full: &acquitv1.CaptureRequest{}, convert: converting(certain(captureOrder))},
+		{full: &acquitv1.RefundRequest{}, convert: converting(certain(refundOrder))},
+		{full: &acquitv1.VoidRequest{}, convert: converting(certain(voidOrder))},
+		{full: &acquitv1.GetOperationRequest{}, choice: choice{"operation_id": true}, convert: converting(certain(keyOf))},
+		{full: &acquitv1.GetOperationRequest{}, choice: choice{"key": true}, convert: converting(certain(keyOf))},
+		{full: &acquitv1.ListPaymentsRequest{}, convert: converting(func(r *acquitv1.ListPaymentsRequest) (ledger.Filter, error) {
+			return listFilter("acme", r)
+		}), apart: []string{".page_size", ".page_token"}},
 	} {
 		var n int
-		full := &acquitv1.AuthorizeRequest{}
-		fill(full.ProtoReflect(), choice, &n)
-		whole := encoded(t, full)
+		fill(c.full.ProtoReflect(), c.choice, &n)
+		whole := encoded(t, c.full, c.convert)
 		var paths []string
-		visit(full.ProtoReflect(), "", func(path string, _ func()) { paths = append(paths, path) })
+		visit(c.full.ProtoReflect(), "", func(path string, _ func()) { paths = append(paths, path) })
 		for _, path := range paths {
-			without := proto.CloneOf(full)
+			without := proto.Clone(c.full)
 			visit(without.ProtoReflect(), "", func(at string, drop func()) {
 				if at == path {
 					drop()
 				}
 			})
-			if got := encoded(t, without); got == whole {
-				t.Errorf("%v: %s does not reach the instruction", choice, path)
+			if got := encoded(t, without, c.convert); got == whole && !slices.Contains(c.apart, path) {
+				t.Errorf("%T, %v: %s does not arrive", c.full, c.choice, path)
 			}
 		}
 	}
 }
 
-// encoded is the instruction of a request as it would be sealed, or the refusal.
-func encoded(t *testing.T, r *acquitv1.AuthorizeRequest) string {
+// converting fits a conversion of one request to requests of any kind.
+func converting[R proto.Message, V any](convert func(R) (V, error)) func(proto.Message) (any, error) {
+	return func(m proto.Message) (any, error) {
+		r, ok := m.(R)
+		if !ok {
+			return nil, fmt.Errorf("a request of type %T", m)
+		}
+		return convert(r)
+	}
+}
+
+// certain fits in a conversion that refuses nothing.
+func certain[R, V any](convert func(R) V) func(R) (V, error) {
+	return func(r R) (V, error) { return convert(r), nil }
+}
+
+func keyOf(r *acquitv1.GetOperationRequest) payment.OperationKey { return operationKey("acme", r) }
+
+// encoded is what a request is converted to, as it would be stored, or the
+// refusal.
+func encoded(t *testing.T, r proto.Message, convert func(proto.Message) (any, error)) string {
 	t.Helper()
-	in, err := instruction(r)
+	converted, err := convert(r)
 	if err != nil {
 		return err.Error()
 	}
-	raw, err := json.Marshal(in)
+	raw, err := json.Marshal(converted)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,6 +217,100 @@ func TestInstructionRefuses(t *testing.T) {
 		refusal, ok := errors.AsType[*payment.Error](err)
 		if !ok || refusal.Reason != payment.ReasonRequestInvalid || refusal.Field != field {
 			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestOrders: what is asked of a payment that exists, word by word. An amount
+// that is absent asks for the rest; it must not become an amount of zero.
+func TestOrders(t *testing.T) {
+	four := payment.Money{MinorUnits: 400, CurrencyCode: "EUR"}
+	sent := &acquitv1.Money{MinorUnits: 400, CurrencyCode: "EUR"}
+	for name, c := range map[string]struct{ got, want payment.Order }{
+		"capture of a part":   {captureOrder(&acquitv1.CaptureRequest{PaymentId: "p", Amount: sent}), payment.Order{Payment: "p", Amount: &four}},
+		"last capture":        {captureOrder(&acquitv1.CaptureRequest{PaymentId: "p", Amount: sent, Final: true}), payment.Order{Payment: "p", Amount: &four, Last: true}},
+		"capture of the rest": {captureOrder(&acquitv1.CaptureRequest{PaymentId: "p"}), payment.Order{Payment: "p"}},
+		"refund of a part":    {refundOrder(&acquitv1.RefundRequest{PaymentId: "p", Amount: sent}), payment.Order{Payment: "p", Amount: &four}},
+		"refund of the rest": {
+			refundOrder(&acquitv1.RefundRequest{PaymentId: "p", Reason: acquitv1.RefundReason_REFUND_REASON_CUSTOMER_REQUEST}),
+			payment.Order{Payment: "p", Reason: "customer_request"},
+		},
+		"void": {voidOrder(&acquitv1.VoidRequest{PaymentId: "p"}), payment.Order{Payment: "p"}},
+	} {
+		if diff := cmp.Diff(c.want, c.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestOperationKey: an operation is looked for under the caller's own tenant,
+// and by its key it is the one that the call with that key made.
+func TestOperationKey(t *testing.T) {
+	call := payment.Call{Tenant: "acme", Method: payment.MethodComplete, Key: "order-1"}
+	byKey := operationKey("acme", &acquitv1.GetOperationRequest{Name: &acquitv1.GetOperationRequest_Key{Key: &acquitv1.OperationKey{
+		Method: acquitv1.Method_METHOD_COMPLETE_AUTHORIZATION, IdempotencyKey: "order-1",
+	}}})
+	byID := operationKey("acme", &acquitv1.GetOperationRequest{Name: &acquitv1.GetOperationRequest_OperationId{
+		OperationId: string(call.OperationKey().ID),
+	}})
+	if byKey != call.OperationKey() || byID != call.OperationKey() {
+		t.Errorf("by key %v, by id %v, want %v", byKey, byID, call.OperationKey())
+	}
+	if nobody := operationKey("acme", &acquitv1.GetOperationRequest{}); nobody.Validate() == nil {
+		t.Errorf("no name stands for %v", nobody)
+	}
+}
+
+// TestListFilter: the conditions of a list, word by word.
+func TestListFilter(t *testing.T) {
+	from := time.Date(2026, 1, 31, 8, 30, 0, 1, time.UTC)
+	got, err := listFilter("acme", &acquitv1.ListPaymentsRequest{
+		MerchantReference: "order 1",
+		Statuses:          []acquitv1.PaymentStatus{acquitv1.PaymentStatus_PAYMENT_STATUS_UNKNOWN, acquitv1.PaymentStatus_PAYMENT_STATUS_PARTIALLY_CAPTURED},
+		CreateTimeFrom:    timestamppb.New(from), CreateTimeBefore: timestamppb.New(from.Add(time.Hour)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ledger.Filter{
+		Tenant: "acme", MerchantReference: "order 1", Statuses: []payment.Status{payment.StatusUnknown, payment.StatusPartiallyCaptured},
+		From: from, Until: from.Add(time.Hour),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("filter (-want +got):\n%s", diff)
+	}
+	if all, err := listFilter("acme", &acquitv1.ListPaymentsRequest{}); err != nil || !cmp.Equal(all, ledger.Filter{Tenant: "acme"}) {
+		t.Errorf("no conditions: %v, %v", all, err)
+	}
+	for field, r := range map[string]*acquitv1.ListPaymentsRequest{
+		"create_time_from":   {CreateTimeFrom: &timestamppb.Timestamp{Seconds: math.MaxInt64}},
+		"create_time_before": {CreateTimeBefore: &timestamppb.Timestamp{Nanos: -1}},
+	} {
+		_, err := listFilter("acme", r)
+		refusal, ok := errors.AsType[*payment.Error](err)
+		if !ok || refusal.Reason != payment.ReasonRequestInvalid || refusal.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// TestHandlersNeedTheChain: a handler that is reached outside of the chain knows
+// neither for whom nor under which key it would work. It must not begin: the
+// orchestrator that it does not have here would panic.
+func TestHandlersNeedTheChain(t *testing.T) {
+	ctx := t.Context()
+	s := &payments{}
+	for name, call := range map[string]func() error{
+		"Authorize":    func() error { _, err := s.Authorize(ctx, &acquitv1.AuthorizeRequest{}); return err },
+		"Capture":      func() error { _, err := s.Capture(ctx, &acquitv1.CaptureRequest{}); return err },
+		"Refund":       func() error { _, err := s.Refund(ctx, &acquitv1.RefundRequest{}); return err },
+		"Void":         func() error { _, err := s.Void(ctx, &acquitv1.VoidRequest{}); return err },
+		"GetPayment":   func() error { _, err := s.GetPayment(ctx, &acquitv1.GetPaymentRequest{}); return err },
+		"GetOperation": func() error { _, err := s.GetOperation(ctx, &acquitv1.GetOperationRequest{}); return err },
+		"ListPayments": func() error { _, err := s.ListPayments(ctx, &acquitv1.ListPaymentsRequest{}); return err },
+	} {
+		if refusal, ok := errors.AsType[*payment.Error](call()); !ok || refusal.Reason != payment.ReasonInternal {
+			t.Errorf("%s answered %v", name, refusal)
 		}
 	}
 }

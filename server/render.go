@@ -68,6 +68,28 @@ func getPaymentResponse(p payment.Payment, ops []payment.Operation) (*acquitv1.G
 	return out, nil
 }
 
+// getOperationResponse is an operation with its payment.
+func getOperationResponse(p payment.Payment, op payment.Operation) (*acquitv1.GetOperationResponse, error) {
+	shown, err := paymentMessage(p)
+	if err != nil {
+		return nil, fmt.Errorf("render payment %s: %w", p.ID, err)
+	}
+	return &acquitv1.GetOperationResponse{Payment: shown, Operation: operationMessage(op)}, nil
+}
+
+// listPaymentsResponse is a page of payments in the order in which they come.
+func listPaymentsResponse(found []payment.Payment, next string) (*acquitv1.ListPaymentsResponse, error) {
+	out := &acquitv1.ListPaymentsResponse{NextPageToken: next}
+	for _, p := range found {
+		shown, err := paymentMessage(p)
+		if err != nil {
+			return nil, fmt.Errorf("render payment %s: %w", p.ID, err)
+		}
+		out.Payments = append(out.Payments, shown)
+	}
+	return out, nil
+}
+
 func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 	action, err := nextActionMessage(p.NextAction)
 	if err != nil {
@@ -79,7 +101,7 @@ func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 	return &acquitv1.Payment{
 		PaymentId:               string(p.ID),
 		MerchantReference:       string(p.MerchantReference),
-		Status:                  acquitv1.PaymentStatus(acquitv1.PaymentStatus_value["PAYMENT_STATUS_"+string(p.Status)]),
+		Status:                  statusEnum(p.Status),
 		Version:                 p.Version,
 		Amount:                  in(p.Amount.MinorUnits),
 		Authorized:              in(p.Authorized),
@@ -97,6 +119,9 @@ func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 		CreateTime:              timestamp(p.Created),
 		UpdateTime:              timestamp(p.Updated),
 		CaptureMode:             acquitv1.CaptureMode(acquitv1.CaptureMode_value["CAPTURE_MODE_"+strings.ToUpper(string(p.CaptureMode))]),
+		Released:                in(p.Released),
+		ExternalCaptured:        in(p.ExternalCaptured),
+		ExternalRefunded:        in(p.ExternalRefunded),
 	}, nil
 }
 
@@ -163,6 +188,15 @@ func methodOf(m acquitv1.Method) payment.Method {
 		return payment.MethodComplete
 	}
 	return payment.Method(word(m.String(), "METHOD_"))
+}
+
+func statusEnum(s payment.Status) acquitv1.PaymentStatus {
+	return acquitv1.PaymentStatus(acquitv1.PaymentStatus_value["PAYMENT_STATUS_"+string(s)])
+}
+
+// statusOf is the inverse of statusEnum; the words of statuses are upper case.
+func statusOf(s acquitv1.PaymentStatus) payment.Status {
+	return payment.Status(strings.TrimPrefix(s.String(), "PAYMENT_STATUS_"))
 }
 
 func environmentEnum(e payment.Environment) acquitv1.Environment {

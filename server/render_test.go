@@ -87,6 +87,8 @@ func records() (payment.Payment, payment.Operation) {
 	populate(reflect.ValueOf(&op).Elem(), &n)
 	p.Amount.CurrencyCode, op.Amount.CurrencyCode = "EUR", "EUR"
 	p.Authorized, p.Captured, p.CaptureReserved, p.Refunded, p.RefundReserved, p.Disputed = 1000, 500, 20, 100, 3, 7
+	p.Released, p.ExternalCaptured, p.ExternalRefunded = 30, 5, 2
+	p.Voiding = "" // or nothing would be capturable
 	return p, op
 }
 
@@ -142,6 +144,66 @@ func TestEveryResponseFieldIsSet(t *testing.T) {
 	requireSet(t, operationMessage(op).ProtoReflect(), excluded)
 }
 
+// TestReadsShowEverything: a page of payments keeps its order, and an operation
+// that is read comes with its payment.
+func TestReadsShowEverything(t *testing.T) {
+	p, op := records()
+	one, err := getOperationResponse(p, op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	excluded := map[protoreflect.FullName]bool{"acquit.v1.NextAction.provider_sdk": true} // the other kind of action
+	requireSet(t, one.ProtoReflect(), excluded)
+	older := p
+	older.ID = "older"
+	page, err := listPaymentsResponse([]payment.Payment{p, older}, "next")
+	if err != nil {
+		t.Fatal(err)
+	}
+	requireSet(t, page.ProtoReflect(), excluded)
+	if got := page.GetPayments(); len(got) != 2 || got[0].GetPaymentId() != string(p.ID) || got[1].GetPaymentId() != "older" {
+		t.Errorf("page %v", got)
+	}
+	p.NextAction = &payment.NextAction{ProviderSDK: json.RawMessage(`[]`)}
+	if _, err := getOperationResponse(p, op); err == nil {
+		t.Error("an operation whose payment cannot be shown was rendered")
+	}
+	if _, err := listPaymentsResponse([]payment.Payment{older, p}, ""); err == nil {
+		t.Error("a page with a payment that cannot be shown was rendered")
+	}
+}
+
+// TestEveryPaymentFieldShows: what is recorded of a payment is shown, and a field
+// that is added to the record cannot be forgotten. Each field in turn is emptied;
+// the rendering must change every time.
+func TestEveryPaymentFieldShows(t *testing.T) {
+	hidden := map[string]bool{
+		"Tenant":     true, // the caller is the tenant
+		"Operations": true, // shown as operations
+		"Voiding":    true, // shown by what it leaves capturable, see below
+	}
+	whole, op := records()
+	full, err := Renderer{}.Render(whole, op)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field := range reflect.TypeFor[payment.Payment]().Fields() {
+		p, _ := records()
+		reflect.ValueOf(&p).Elem().FieldByIndex(field.Index).SetZero()
+		raw, err := Renderer{}.Render(p, op)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Equal(full, raw) != hidden[field.Name] {
+			t.Errorf("%s: shown %t", field.Name, !bytes.Equal(full, raw))
+		}
+	}
+	whole.Voiding = op.Key.ID
+	if m, err := paymentMessage(whole); err != nil || m.GetCapturable().GetMinorUnits() != 0 {
+		t.Errorf("capturable %v, %v while a void is open", m.GetCapturable(), err)
+	}
+}
+
 func requireSet(t *testing.T, m protoreflect.Message, excluded map[protoreflect.FullName]bool) {
 	t.Helper()
 	fields := m.Descriptor().Fields()
@@ -177,7 +239,7 @@ func TestEveryWordHasAValue(t *testing.T) {
 		payment.StatusCaptured, payment.StatusPartiallyRefunded, payment.StatusRefunded, payment.StatusVoided, payment.StatusExpired,
 		payment.StatusDeclined, payment.StatusFailed, payment.StatusUnknown,
 	} {
-		if m, err := paymentMessage(payment.Payment{Status: s}); err != nil || m.GetStatus() == 0 {
+		if m, err := paymentMessage(payment.Payment{Status: s}); err != nil || m.GetStatus() == 0 || statusOf(m.GetStatus()) != s {
 			t.Errorf("status %s has no value (%v)", s, err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -64,11 +65,17 @@ func TestServeTakesPayments(t *testing.T) {
 			t.Errorf("answered %v", err)
 		}
 	})
+	t.Run("capture, refund and void", func(t *testing.T) { moves(t, client) })
+	t.Run("one operation by all its names", func(t *testing.T) { named(t, client) })
+	t.Run("payments page by page", func(t *testing.T) { pages(t, client) })
 	t.Run("methods that are not served say so", func(t *testing.T) {
 		id := "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"
-		_, capture := client.Capture(withKey(t, "order-4"), &acquitv1.CaptureRequest{PaymentId: id})
-		_, list := client.ListPayments(t.Context(), &acquitv1.ListPaymentsRequest{})
-		for _, err := range []error{capture, list} {
+		_, complete := client.CompleteAuthorization(withKey(t, "order-4"), &acquitv1.CompleteAuthorizationRequest{PaymentId: id})
+		watch, err := client.WatchPayment(t.Context(), &acquitv1.WatchPaymentRequest{PaymentId: id})
+		if err == nil {
+			_, err = watch.Recv()
+		}
+		for _, err := range []error{complete, err} {
 			if s := status.Convert(err); s.Code() != codes.Unimplemented || !strings.Contains(s.Message(), "not implemented") {
 				t.Errorf("answered %v", err)
 			}
@@ -93,6 +100,141 @@ func authorize(t *testing.T, client acquitv1.PaymentServiceClient, key, token st
 		t.Fatal(err)
 	}
 	return response, header
+}
+
+// moves: money is taken, given back and released by parts, each once per key, and
+// the payment shows it. A replayed key is answered with what was stored, although
+// the payment would refuse the call by now.
+func moves(t *testing.T, client acquitv1.PaymentServiceClient) {
+	t.Helper()
+	first, _ := authorize(t, client, "moves", "tok_ok")
+	id := first.GetPayment().GetPaymentId()
+	capture := func(key string, r *acquitv1.CaptureRequest) (*acquitv1.CaptureResponse, metadata.MD, error) {
+		var header metadata.MD
+		r.PaymentId = id
+		response, err := client.Capture(withKey(t, key), r, grpc.Header(&header))
+		return response, header, err
+	}
+	four := &acquitv1.Money{MinorUnits: 400, CurrencyCode: "EUR"}
+	captured, _, err := capture("moves-1", &acquitv1.CaptureRequest{Amount: four, Final: true})
+	if p := captured.GetPayment(); err != nil || p.GetCaptured().GetMinorUnits() != 400 || p.GetReleased().GetMinorUnits() != 600 ||
+		captured.GetOperation().GetMethod() != acquitv1.Method_METHOD_CAPTURE {
+		t.Errorf("capture: %v, %v", captured, err)
+	}
+	again, header, err := capture("moves-1", &acquitv1.CaptureRequest{Amount: four, Final: true})
+	if err != nil || !proto.Equal(captured, again) || header.Get("acquit-idempotent-replayed") == nil {
+		t.Errorf("not the stored answer: %v, %v", again, err)
+	}
+	_, _, err = capture("moves-2", &acquitv1.CaptureRequest{})
+	requireReason(t, err, codes.FailedPrecondition, "PAYMENT_NOT_CAPTURABLE")
+	refunded, err := client.Refund(withKey(t, "moves-1"), &acquitv1.RefundRequest{PaymentId: id, Reason: acquitv1.RefundReason_REFUND_REASON_RETURN})
+	if p := refunded.GetPayment(); err != nil || p.GetStatus() != acquitv1.PaymentStatus_PAYMENT_STATUS_REFUNDED || p.GetRefunded().GetMinorUnits() != 400 {
+		t.Errorf("refund: %v, %v", refunded, err)
+	}
+	_, err = client.Refund(withKey(t, "moves-2"), &acquitv1.RefundRequest{PaymentId: id, Amount: &acquitv1.Money{MinorUnits: 1, CurrencyCode: "USD"}})
+	requireReason(t, err, codes.FailedPrecondition, "CURRENCY_MISMATCH")
+	_, err = client.Void(withKey(t, "moves-1"), &acquitv1.VoidRequest{PaymentId: id})
+	requireReason(t, err, codes.FailedPrecondition, "PAYMENT_NOT_VOIDABLE")
+
+	second, _ := authorize(t, client, "moves-other", "tok_ok")
+	voided, err := client.Void(withKey(t, "moves-2"), &acquitv1.VoidRequest{PaymentId: second.GetPayment().GetPaymentId()})
+	if p := voided.GetPayment(); err != nil || p.GetStatus() != acquitv1.PaymentStatus_PAYMENT_STATUS_VOIDED || p.GetReleased().GetMinorUnits() != 1000 {
+		t.Errorf("void: %v, %v", voided, err)
+	}
+	read, err := client.GetPayment(t.Context(), &acquitv1.GetPaymentRequest{PaymentId: id})
+	want := []*acquitv1.Operation{first.GetOperation(), captured.GetOperation(), refunded.GetOperation()}
+	if err != nil || !proto.Equal(refunded.GetPayment(), read.GetPayment()) || !slices.EqualFunc(want, read.GetOperations(), equal) {
+		t.Errorf("read as %v, %v", read, err)
+	}
+}
+
+func equal(a, b *acquitv1.Operation) bool { return proto.Equal(a, b) }
+
+// named: an operation is found by its id, by its reference id and by its key, and
+// what was never called is not found by any of them.
+func named(t *testing.T, client acquitv1.PaymentServiceClient) {
+	t.Helper()
+	made, _ := authorize(t, client, "named", "tok_ok")
+	op := made.GetOperation()
+	get := func(r *acquitv1.GetOperationRequest) (*acquitv1.GetOperationResponse, error) {
+		return client.GetOperation(t.Context(), r)
+	}
+	byKey := func(m acquitv1.Method, key string) *acquitv1.GetOperationRequest {
+		return &acquitv1.GetOperationRequest{Name: &acquitv1.GetOperationRequest_Key{Key: &acquitv1.OperationKey{Method: m, IdempotencyKey: key}}}
+	}
+	byID := func(id string) *acquitv1.GetOperationRequest {
+		return &acquitv1.GetOperationRequest{Name: &acquitv1.GetOperationRequest_OperationId{OperationId: id}}
+	}
+	byReference := func(id string) *acquitv1.GetOperationRequest {
+		return &acquitv1.GetOperationRequest{Name: &acquitv1.GetOperationRequest_ReferenceId{ReferenceId: id}}
+	}
+	for _, r := range []*acquitv1.GetOperationRequest{
+		byKey(acquitv1.Method_METHOD_AUTHORIZE, "named"), byID(op.GetOperationId()), byReference(op.GetReferenceId()),
+	} {
+		if got, err := get(r); err != nil || !proto.Equal(got.GetOperation(), op) || !proto.Equal(got.GetPayment(), made.GetPayment()) {
+			t.Errorf("%v: %v, %v", r, got, err)
+		}
+	}
+	for _, r := range []*acquitv1.GetOperationRequest{
+		byKey(acquitv1.Method_METHOD_CAPTURE, "named"), byKey(acquitv1.Method_METHOD_AUTHORIZE, "unnamed"),
+		byID("c" + op.GetOperationId()[1:]), byID("x"), byID("0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"),
+		byReference("A" + op.GetReferenceId()[1:] + "A"), byReference("x"),
+	} {
+		_, err := get(r)
+		requireReason(t, err, codes.NotFound, "NOT_FOUND")
+	}
+}
+
+// pages: pages one after the other hold each payment once, the newest first, and
+// a token belongs to its list.
+func pages(t *testing.T, client acquitv1.PaymentServiceClient) {
+	t.Helper()
+	var want []string
+	for _, key := range []string{"paged-1", "paged-2", "paged-3"} {
+		r := request("tok_ok")
+		r.MerchantReference = "paged"
+		made, err := client.Authorize(withKey(t, key), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append([]string{made.GetPayment().GetPaymentId()}, want...)
+	}
+	var got []string
+	r := &acquitv1.ListPaymentsRequest{MerchantReference: "paged", PageSize: 2}
+	for range 3 {
+		page, err := client.ListPayments(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range page.GetPayments() {
+			got = append(got, p.GetPaymentId())
+		}
+		if r.PageToken = page.GetNextPageToken(); r.PageToken == "" {
+			break
+		}
+		other := &acquitv1.ListPaymentsRequest{PageToken: r.GetPageToken()}
+		_, err = client.ListPayments(t.Context(), other)
+		requireReason(t, err, codes.InvalidArgument, "REQUEST_INVALID")
+	}
+	if !slices.Equal(want, got) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+	all, err := client.ListPayments(t.Context(), &acquitv1.ListPaymentsRequest{})
+	if err != nil || len(all.GetPayments()) <= len(want) || all.GetPayments()[0].GetPaymentId() != want[0] {
+		t.Errorf("all: %v, %v", all, err)
+	}
+}
+
+// requireReason: a refusal has this code and says this reason.
+func requireReason(t *testing.T, err error, code codes.Code, reason string) {
+	t.Helper()
+	s := status.Convert(err)
+	for _, detail := range s.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok && s.Code() == code && info.GetReason() == reason {
+			return
+		}
+	}
+	t.Errorf("answered %v, want %s / %s", err, code, reason)
 }
 
 func explains(t *testing.T, operators acquitv1.OperatorServiceClient) {

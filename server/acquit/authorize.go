@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -28,35 +25,27 @@ const authorizeExample = `  acquit authorize --amount 10.00 --currency EUR --tok
 
 // authorization is the flags of authorize.
 type authorization struct {
-	client
+	intent
 
 	amount, currency, token, account string
-	key, merchantReference           string
-	generated                        bool // the key was
+	merchantReference                string
 	capture                          *format
 	metadata                         map[string]string
 }
 
 func newAuthorize(t terminal) *cobra.Command {
-	a := &authorization{client: client{keyed: true}, capture: newFormat("manual", "automatic")}
+	a := &authorization{capture: newFormat("manual", "automatic")}
 	cmd := command(cobra.Command{
 		Use: "authorize", Short: "Ask for a payment", Long: authorizeHelp, Example: authorizeExample, Args: cobra.NoArgs,
-	}, func(ctx context.Context, cmd *cobra.Command, _ []string) error {
+	}, func(ctx context.Context, _ *cobra.Command, _ []string) error {
 		request, err := a.request()
 		if err != nil {
 			return err
 		}
-		a.generated = !cmd.Flags().Changed("key")
-		if err := validKey(a.key); err != nil && !a.generated {
-			return err
-		}
 		return a.call(ctx, t, func(ctx context.Context, service acquitv1.PaymentServiceClient) error {
-			if a.generated { // only now: a command that is refused here has no key
-				a.key = "cli-" + rand.Text()
-				fmt.Fprintf(t.err, "key %s (generated; to ask again, repeat the command with --key %s)\n", a.key, a.key)
-			}
-			a.intent = a.key
-			return a.send(ctx, t, service, request)
+			return a.ask(ctx, t, func(ctx context.Context, options ...grpc.CallOption) (answer, error) {
+				return service.Authorize(ctx, request, options...)
+			})
 		})
 	})
 	a.register(cmd)
@@ -66,7 +55,6 @@ func newAuthorize(t terminal) *cobra.Command {
 	flags.StringVar(&a.token, "token", "", "the payer's instrument, as the account knows it (required)")
 	flags.StringVar(&a.account, "account", "sandbox", "`name` of the account that the token belongs to")
 	flags.Var(a.capture, "capture", "when the money is taken: manual or automatic")
-	flags.StringVar(&a.key, "key", "", "idempotency `key` of this intent; generated if not given")
 	flags.StringVar(&a.merchantReference, "merchant-reference", "", "your own `name` for the payment")
 	flags.StringToStringVar(&a.metadata, "metadata", nil, "your own notes, `k=v`; may be repeated")
 	flags.Lookup("metadata").DefValue = "" // not worth a word
@@ -95,33 +83,4 @@ func (a *authorization) request() (*acquitv1.AuthorizeRequest, error) {
 		CaptureMode: capture,
 		Metadata:    a.metadata,
 	}, nil
-}
-
-// send makes the call and prints the answer; the state decides the exit code.
-func (a *authorization) send(ctx context.Context, t terminal, service acquitv1.PaymentServiceClient, request *acquitv1.AuthorizeRequest) error {
-	var header metadata.MD
-	ctx = metadata.AppendToOutgoingContext(ctx, "idempotency-key", a.key)
-	response, err := service.Authorize(ctx, request, grpc.Header(&header))
-	if err != nil {
-		return err
-	}
-	code := exitCode(response.GetOperation().GetState())
-	if a.output.value == "json" {
-		err = writeJSON(t.out, response)
-		if code == exitUnknown {
-			fmt.Fprintf(t.err, "key %s: %s\n", a.key, again(a.key))
-		} else if !a.generated { // said already
-			fmt.Fprintf(t.err, "key %s\n", a.key)
-		}
-	} else {
-		replayed := len(header.Get("acquit-idempotent-replayed")) > 0
-		err = writeAnswer(t.out, response.GetPayment(), response.GetOperation(), replayed, keyRow(a.key, code))
-	}
-	if err != nil { // whoever asked has not read the answer
-		return &result{code: exitUnknown, err: fmt.Errorf("the answer could not be shown: %w; %s", err, again(a.key))}
-	}
-	if code != exitOK {
-		return &result{code: code}
-	}
-	return nil
 }

@@ -22,12 +22,11 @@ import (
 
 // client is the flags of every command that calls the service.
 type client struct {
-	keyed         bool   // the call may move money
-	intent        string // the idempotency key, once a keyed call uses it
-	addr          string
-	timeout       time.Duration
-	ca, cert, key string
-	output        *format
+	sentKey              string // the idempotency key, once a call uses it that may move money
+	addr                 string
+	timeout              time.Duration
+	ca, cert, privateKey string
+	output               *format
 }
 
 // register adds the flags to a command.
@@ -39,7 +38,7 @@ func (c *client) register(cmd *cobra.Command) {
 	flags.VarP(c.output, "output", "o", "text or json")
 	flags.StringVar(&c.ca, "tls-ca", "", "`file` of the authorities of the service's certificate; without it no TLS is used")
 	flags.StringVar(&c.cert, "tls-cert", "", "`file` of the client certificate")
-	flags.StringVar(&c.key, "tls-key", "", "`file` of its private key")
+	flags.StringVar(&c.privateKey, "tls-key", "", "`file` of its private key")
 }
 
 // call connects, runs f within the timeout and explains its error.
@@ -67,7 +66,7 @@ func (c *client) call(ctx context.Context, t terminal, f func(context.Context, a
 
 // credentials are what the connection is secured by.
 func (c *client) credentials() (credentials.TransportCredentials, error) {
-	if (c.cert == "") != (c.key == "") {
+	if (c.cert == "") != (c.privateKey == "") {
 		return nil, usage("--tls-cert and --tls-key go together")
 	}
 	if c.ca == "" {
@@ -85,7 +84,7 @@ func (c *client) credentials() (credentials.TransportCredentials, error) {
 		return nil, fmt.Errorf("--tls-ca: %s holds no PEM certificate", c.ca)
 	}
 	if c.cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+		pair, err := tls.LoadX509KeyPair(c.cert, c.privateKey)
 		if err != nil {
 			return nil, fmt.Errorf("--tls-cert: %w", err)
 		}

@@ -29,14 +29,14 @@ func (c *client) explain(t terminal, err error, sent bool) error {
 		return err
 	}
 	r := refusalOf(err)
-	r.Key = c.intent
+	r.Key = c.sentKey
 	switch {
 	case r.Ambiguous && !sent:
 		r.Do, r.Ambiguous = "check --addr and that the service runs, then try again; nothing was done", false
-	case !c.keyed:
+	case r.Key == "":
 		r.Do, r.Ambiguous = readDuty(r), false
 	case r.Ambiguous:
-		r.Do = again(c.intent)
+		r.Do = again(r.Key)
 	}
 	ended := &result{code: exitError}
 	if r.Ambiguous {
@@ -56,10 +56,13 @@ func (c *client) explain(t terminal, err error, sent bool) error {
 	}
 	fmt.Fprintf(t.err, "error: %s: %s\n", name, r.Message)
 	for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
-		if r.Message == field+": "+r.Fields[field] {
-			continue // said already
+		switch wrong := r.Fields[field]; {
+		case field == "", r.Message == field+": "+wrong: // said already
+		case r.Message == wrong:
+			fmt.Fprintf(t.err, "  field  %s\n", field)
+		default:
+			fmt.Fprintf(t.err, "  field  %s: %s\n", field, wrong)
 		}
-		fmt.Fprintf(t.err, "  field  %s: %s\n", field, r.Fields[field])
 	}
 	if r.Key != "" {
 		fmt.Fprintf(t.err, "  key    %s\n", r.Key)
@@ -98,8 +101,15 @@ func duty(r refusal) (do string, effectPossible bool) {
 		return "read the payment; a new intent needs a new --key", false
 	case "LEDGER_UNAVAILABLE", "PAYMENT_CONTENDED", "LEDGER_FULL", "OVERLOADED", "DEADLINE_TOO_SHORT":
 		return "nothing new was done; ask again with the same --key, later or with a longer --timeout", false
-	case "NO_ROUTE", "UNSUPPORTED_BY_PROVIDER":
-		return "no configured account can take it; use another --account, --token, --currency or --capture", false
+	case "PARENT_UNKNOWN":
+		return "nothing new was done; wait until the outcome is known (acquit get), then ask again with the same --key", false
+	case "AMOUNT_EXCEEDS_AUTHORIZED", "AMOUNT_EXCEEDS_CAPTURED", "CURRENCY_MISMATCH",
+		"PAYMENT_NOT_CAPTURABLE", "PAYMENT_NOT_REFUNDABLE", "PAYMENT_NOT_VOIDABLE", "PAYMENT_NOT_COMPLETABLE":
+		return "nothing was done; read the payment (acquit get) and decide anew", false
+	case "NO_ROUTE":
+		return "no configured account can take it; change the request (--account, --token, --currency, --capture) or the configuration", false
+	case "UNSUPPORTED_BY_PROVIDER":
+		return "nothing was done; ask for something that the account's provider can do", false
 	case "NOT_FOUND":
 		return "check the id", false
 	case "UNAUTHENTICATED", "PERMISSION_DENIED":
@@ -113,9 +123,13 @@ func duty(r refusal) (do string, effectPossible bool) {
 // readDuty says what to do about a refusal of a call that only reads: it has no
 // key, and it can be repeated at will.
 func readDuty(r refusal) string {
+	const later = "try again, later or with a longer --timeout; reading changes nothing"
+	if r.Ambiguous {
+		return later
+	}
 	switch r.Code {
 	case "ABORTED", "CANCELLED", "DATA_LOSS", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "UNKNOWN":
-		return "try again, later or with a longer --timeout; reading changes nothing"
+		return later
 	}
 	return r.Do
 }

@@ -37,9 +37,12 @@ func again(key string) string {
 }
 
 // keyRow names the key of a call that was answered, and how to use it again
-// where the command ends without an outcome.
+// where the command ends without an outcome; "" if the key is not known.
 func keyRow(key string, code int) string {
-	if code == exitUnknown {
+	switch {
+	case key == "":
+		return ""
+	case code == exitUnknown:
 		return "key        " + key + "; ask again with " + keyFlag(key)
 	}
 	return "key        " + key

@@ -28,6 +28,9 @@ Run the service with a simulated provider, then try it from another terminal:
 
   acquit serve
   acquit authorize --amount 10.00 --currency EUR --token tok_ok
+  acquit capture PAYMENT --amount 4.00
+  acquit refund PAYMENT
+  acquit get PAYMENT --timeline
 
 Exit codes:
   0  done
@@ -91,7 +94,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
-		newServe(t), newAuthorize(t), newGet(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
+		newServe(t), newAuthorize(t), newCapture(t), newRefund(t), newVoid(t), newGet(t), newList(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
 	)
 	return root
 }
@@ -131,6 +134,16 @@ func command(c cobra.Command, run func(context.Context, *cobra.Command, []string
 // usage is an error of the command line.
 func usage(format string, args ...any) error {
 	return &result{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// exactly wants one argument of a name.
+func exactly(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return usage("give one %s: %s", name, cmd.UseLine())
+		}
+		return nil
+	}
 }
 
 // format is a flag that takes one of a few words.

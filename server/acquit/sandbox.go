@@ -21,7 +21,9 @@ belongs on loopback only. GET /effects shows every effect it had.
 
 What goes wrong with a request, its token says; --tokens lists them. Tokens are
 steps joined by _then_, one for each request under the same key, as in
-tok_500_after_effect_then_429_then_ok.`
+tok_500_after_effect_then_429_then_ok. What goes wrong with a capture, refund or
+void, the token of its authorization says after the word, as in
+tok_ok_capture_500_after_effect_refund_429_then_ok.`
 
 func newSandbox(t terminal) *cobra.Command {
 	var config simulator.Config
@@ -80,6 +82,7 @@ func listTokens(t terminal) error {
 		fmt.Fprintf(out, "%s\t%s\n", token.Name, token.Meaning)
 	}
 	fmt.Fprintf(out, "\nSteps are joined by _then_, one per request of a key: tok_500_after_effect_then_429_then_ok.\n"+
-		"_always at the end repeats the last step; a duration replaces the one in brackets: tok_late_300ms.\n")
+		"_always at the end repeats the last step; a duration replaces the one in brackets: tok_late_300ms.\n"+
+		"One token steers all that happens to its payment: tok_drop_capture_429_then_ok_refund_pending_5s.\n")
 	return out.Flush()
 }

@@ -31,16 +31,22 @@ func writeJSON(w io.Writer, m proto.Message) error {
 	return err
 }
 
-// writeAnswer writes what became of a keyed call.
+// writeAnswer writes what became of a keyed call. key is the row of its key, as
+// far as that is known.
 func writeAnswer(w io.Writer, p *acquitv1.Payment, op *acquitv1.Operation, replayed bool, key string) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(out, "payment\t%s\t%s\t%s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), amount(p), p.GetAccount())
-	fmt.Fprintf(out, "operation\t%s\t%s\t%s\n", op.GetOperationId(), word(op.GetState(), "OPERATION_STATE_"), meaning(op))
+	fmt.Fprintf(out, "operation\t%s\t%s\t%s\n", op.GetOperationId(), word(op.GetState(), "OPERATION_STATE_"), outcome(op))
 	fmt.Fprintf(out, "reference\t%s\n", op.GetReferenceId())
+	if op.GetMethod() != acquitv1.Method_METHOD_AUTHORIZE {
+		fmt.Fprintf(out, "left\tcapturable %s, refundable %s, reserved %s\n", money(p.GetCapturable()), money(p.GetRefundable()), money(p.GetReserved()))
+	}
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintln(w, key)
+	if key != "" {
+		fmt.Fprintln(w, key)
+	}
 	for _, a := range op.GetAttempts() {
 		fmt.Fprintf(w, "attempt %d  %s\n", a.GetOrdinal(), describe(a))
 	}
@@ -63,6 +69,9 @@ func writePayment(w io.Writer, p *acquitv1.Payment) error {
 	line("amount", fmt.Sprintf("%s (%s capture)", money(p.GetAmount()), strings.ToLower(word(p.GetCaptureMode(), "CAPTURE_MODE_"))))
 	line("authorized", fmt.Sprintf("%s, captured %s, refunded %s", authorized(p), money(p.GetCaptured()), money(p.GetRefunded())))
 	line("open", fmt.Sprintf("capturable %s, refundable %s, reserved %s", money(p.GetCapturable()), money(p.GetRefundable()), money(p.GetReserved())))
+	line("released", some(p.GetReleased()))
+	line("disputed", some(p.GetDisputed()))
+	line("elsewhere", elsewhere(p))
 	line("account", fmt.Sprintf("%s (%s)", p.GetAccount(), strings.ToLower(word(p.GetEnvironment(), "ENVIRONMENT_"))))
 	line("provider id", p.GetProviderReference())
 	line("your name", p.GetMerchantReference())
@@ -70,6 +79,29 @@ func writePayment(w io.Writer, p *acquitv1.Payment) error {
 	line("created", clock(p.GetCreateTime()))
 	line("updated", fmt.Sprintf("%s (version %d)", clock(p.GetUpdateTime()), p.GetVersion()))
 	return out.Flush()
+}
+
+// some is an amount that is worth a word; "" if there is none.
+func some(m *acquitv1.Money) string {
+	if m.GetMinorUnits() == 0 {
+		return ""
+	}
+	return money(m)
+}
+
+// elsewhere is what acquit's operations did not ask for.
+func elsewhere(p *acquitv1.Payment) string {
+	var parts []string
+	if m := some(p.GetExternalCaptured()); m != "" {
+		parts = append(parts, "captured "+m)
+	}
+	if m := some(p.GetExternalRefunded()); m != "" {
+		parts = append(parts, "refunded "+m)
+	}
+	if parts == nil {
+		return ""
+	}
+	return strings.Join(parts, ", ") + ": not asked for here; look at the provider"
 }
 
 // describe says in a line what an attempt's answers prove and why.
@@ -120,6 +152,15 @@ func sends(a *acquitv1.Attempt) string {
 	default:
 		return fmt.Sprintf("sent %d times", n)
 	}
+}
+
+// outcome says what became of which request. For an authorization the payment
+// says what was asked for.
+func outcome(op *acquitv1.Operation) string {
+	if op.GetMethod() == acquitv1.Method_METHOD_AUTHORIZE {
+		return meaning(op)
+	}
+	return fmt.Sprintf("%s %s: %s", verb(op.GetMethod()), money(op.GetAmount()), meaning(op))
 }
 
 // meaning is what a caller has to know about a state.
@@ -195,19 +236,30 @@ func action(a *acquitv1.NextAction) string {
 // amount is what a payment is about: what was asked for, unless the provider
 // authorized another amount.
 func amount(p *acquitv1.Payment) string {
-	if p.GetAuthorized().GetMinorUnits() == 0 || p.GetAuthorized().GetMinorUnits() == p.GetAmount().GetMinorUnits() {
+	if granted(p) == 0 || granted(p) == p.GetAmount().GetMinorUnits() {
 		return money(p.GetAmount())
 	}
-	return "authorized " + authorized(p)
+	return "authorized " + share(granted(p), p.GetAmount())
 }
 
-// authorized is the authorized amount, with the one asked for if that is another.
+// authorized is the authorized amount, with the one asked for if the provider
+// authorized another.
 func authorized(p *acquitv1.Payment) string {
-	held, asked := money(p.GetAuthorized()), money(p.GetAmount())
-	if p.GetAuthorized().GetMinorUnits() == 0 || held == asked {
-		return held
+	if p.GetAuthorized().GetMinorUnits() == 0 || granted(p) == p.GetAmount().GetMinorUnits() {
+		return money(p.GetAuthorized())
 	}
-	return strings.TrimSuffix(held, " "+p.GetAuthorized().GetCurrencyCode()) + " of " + asked
+	return share(p.GetAuthorized().GetMinorUnits(), p.GetAmount())
+}
+
+// granted is what the provider authorized, whatever was released of it since.
+func granted(p *acquitv1.Payment) int64 {
+	return p.GetAuthorized().GetMinorUnits() + p.GetReleased().GetMinorUnits()
+}
+
+// share is a part of an amount.
+func share(units int64, whole *acquitv1.Money) string {
+	part := money(&acquitv1.Money{MinorUnits: units, CurrencyCode: whole.GetCurrencyCode()})
+	return strings.TrimSuffix(part, " "+whole.GetCurrencyCode()) + " of " + money(whole)
 }
 
 func money(m *acquitv1.Money) string {

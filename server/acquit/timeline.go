@@ -11,13 +11,12 @@ import (
 )
 
 // writeTimeline writes a payment and what happened to it, the oldest first.
-func writeTimeline(w io.Writer, r *acquitv1.GetPaymentResponse) error {
-	p := r.GetPayment()
+func writeTimeline(w io.Writer, p *acquitv1.Payment, operations ...*acquitv1.Operation) error {
 	if _, err := fmt.Fprintf(w, "payment %s  %s  %s at %s\n", p.GetPaymentId(), word(p.GetStatus(), "PAYMENT_STATUS_"), amount(p), p.GetAccount()); err != nil {
 		return err
 	}
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, op := range r.GetOperations() {
+	for _, op := range operations {
 		writeOperation(out, op)
 	}
 	return out.Flush()

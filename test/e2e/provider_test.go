@@ -50,10 +50,10 @@ func newProvider(t *testing.T, account payment.AccountName, c simulator.Config) 
 	return p
 }
 
-// entries of the provider's log, of one kind, oldest first.
-func (p *provider) entries(kind simulator.Kind) []simulator.Entry {
+// entries of the provider's log, of some kinds, oldest first.
+func (p *provider) entries(kinds ...simulator.Kind) []simulator.Entry {
 	p.t.Helper()
-	found, err := p.simulator.Entries(kind)
+	found, err := p.simulator.Entries(kinds...)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (p *provider) received() []simulator.Entry {
 // effects are those that exist at the provider.
 func (p *provider) effects() []simulator.Entry {
 	p.t.Helper()
-	return p.entries(simulator.KindEffect)
+	return p.entries(simulator.EffectKinds()...)
 }
 
 // under keeps the entries of a provider key.

@@ -939,9 +939,20 @@ type Payment struct {
 	// When this version was recorded.
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// When the money is taken; never unspecified.
-	CaptureMode   CaptureMode `protobuf:"varint,20,opt,name=capture_mode,json=captureMode,proto3,enum=acquit.v1.CaptureMode" json:"capture_mode,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CaptureMode CaptureMode `protobuf:"varint,20,opt,name=capture_mode,json=captureMode,proto3,enum=acquit.v1.CaptureMode" json:"capture_mode,omitempty"`
+	// What of the hold was given back, by Void or by a final capture: authorized
+	// is less by this since.
+	Released *Money `protobuf:"bytes,21,opt,name=released,proto3" json:"released,omitempty"`
+	// The sum of what was captured beyond what this payment's captures asked for,
+	// or elsewhere, such as in the provider's dashboard. It is not part of captured
+	// and may exceed what was authorized; a person should look at it.
+	ExternalCaptured *Money `protobuf:"bytes,22,opt,name=external_captured,json=externalCaptured,proto3" json:"external_captured,omitempty"`
+	// The sum of what was refunded beyond what this payment's refunds asked for, or
+	// elsewhere. It is not part of refunded and may exceed what was captured; a
+	// person should look at it.
+	ExternalRefunded *Money `protobuf:"bytes,23,opt,name=external_refunded,json=externalRefunded,proto3" json:"external_refunded,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Payment) Reset() {
@@ -1112,6 +1123,27 @@ func (x *Payment) GetCaptureMode() CaptureMode {
 		return x.CaptureMode
 	}
 	return CaptureMode_CAPTURE_MODE_UNSPECIFIED
+}
+
+func (x *Payment) GetReleased() *Money {
+	if x != nil {
+		return x.Released
+	}
+	return nil
+}
+
+func (x *Payment) GetExternalCaptured() *Money {
+	if x != nil {
+		return x.ExternalCaptured
+	}
+	return nil
+}
+
+func (x *Payment) GetExternalRefunded() *Money {
+	if x != nil {
+		return x.ExternalRefunded
+	}
+	return nil
 }
 
 // NextAction is what the shopper has to do before the authorization can go on.
@@ -2476,7 +2508,7 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"\vminor_units\x18\x01 \x01(\x03B\x10\xbaH\r\"\v\x18\xff\xff\x99\xa6\xea\xaf\xe3\x01(\x00R\n" +
 	"minorUnits\x126\n" +
 	"\rcurrency_code\x18\x02 \x01(\tB\x11\xbaH\x0er\f2\n" +
-	"^[A-Z]{3}$R\fcurrencyCode\"\xe3\a\n" +
+	"^[A-Z]{3}$R\fcurrencyCode\"\x8f\t\n" +
 	"\aPayment\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12-\n" +
@@ -2508,7 +2540,10 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x129\n" +
-	"\fcapture_mode\x18\x14 \x01(\x0e2\x16.acquit.v1.CaptureModeR\vcaptureMode\"\x8d\x01\n" +
+	"\fcapture_mode\x18\x14 \x01(\x0e2\x16.acquit.v1.CaptureModeR\vcaptureMode\x12,\n" +
+	"\breleased\x18\x15 \x01(\v2\x10.acquit.v1.MoneyR\breleased\x12=\n" +
+	"\x11external_captured\x18\x16 \x01(\v2\x10.acquit.v1.MoneyR\x10externalCaptured\x12=\n" +
+	"\x11external_refunded\x18\x17 \x01(\v2\x10.acquit.v1.MoneyR\x10externalRefunded\"\x8d\x01\n" +
 	"\n" +
 	"NextAction\x121\n" +
 	"\bredirect\x18\x01 \x01(\v2\x13.acquit.v1.RedirectH\x00R\bredirect\x12;\n" +
@@ -2776,40 +2811,43 @@ var file_acquit_v1_payment_proto_depIdxs = []int32{
 	31, // 12: acquit.v1.Payment.create_time:type_name -> google.protobuf.Timestamp
 	31, // 13: acquit.v1.Payment.update_time:type_name -> google.protobuf.Timestamp
 	9,  // 14: acquit.v1.Payment.capture_mode:type_name -> acquit.v1.CaptureMode
-	15, // 15: acquit.v1.NextAction.redirect:type_name -> acquit.v1.Redirect
-	16, // 16: acquit.v1.NextAction.provider_sdk:type_name -> acquit.v1.ProviderSdk
-	2,  // 17: acquit.v1.Redirect.http_method:type_name -> acquit.v1.HttpMethod
-	29, // 18: acquit.v1.Redirect.form:type_name -> acquit.v1.Redirect.FormEntry
-	32, // 19: acquit.v1.ProviderSdk.payload:type_name -> google.protobuf.Struct
-	3,  // 20: acquit.v1.Operation.method:type_name -> acquit.v1.Method
-	4,  // 21: acquit.v1.Operation.state:type_name -> acquit.v1.OperationState
-	19, // 22: acquit.v1.Operation.decline:type_name -> acquit.v1.Decline
-	20, // 23: acquit.v1.Operation.failure:type_name -> acquit.v1.Failure
-	7,  // 24: acquit.v1.Operation.retry:type_name -> acquit.v1.RetryAdvice
-	18, // 25: acquit.v1.Operation.attempts:type_name -> acquit.v1.Attempt
-	31, // 26: acquit.v1.Operation.next_check_time:type_name -> google.protobuf.Timestamp
-	12, // 27: acquit.v1.Operation.amount:type_name -> acquit.v1.Money
-	31, // 28: acquit.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
-	31, // 29: acquit.v1.Operation.complete_time:type_name -> google.protobuf.Timestamp
-	5,  // 30: acquit.v1.Attempt.evidence:type_name -> acquit.v1.Evidence
-	31, // 31: acquit.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	31, // 32: acquit.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	6,  // 33: acquit.v1.Decline.category:type_name -> acquit.v1.DeclineCategory
-	7,  // 34: acquit.v1.Decline.advice:type_name -> acquit.v1.RetryAdvice
-	22, // 35: acquit.v1.PaymentMethod.token_set:type_name -> acquit.v1.TokenSet
-	24, // 36: acquit.v1.PaymentMethod.bank_transfer:type_name -> acquit.v1.BankTransfer
-	23, // 37: acquit.v1.TokenSet.tokens:type_name -> acquit.v1.AccountToken
-	32, // 38: acquit.v1.AccountToken.client_payload:type_name -> google.protobuf.Struct
-	8,  // 39: acquit.v1.BankTransfer.scheme:type_name -> acquit.v1.BankScheme
-	10, // 40: acquit.v1.StoredCredential.initiator:type_name -> acquit.v1.CredentialInitiator
-	11, // 41: acquit.v1.StoredCredential.purpose:type_name -> acquit.v1.CredentialPurpose
-	30, // 42: acquit.v1.Customer.provider_customer_ids:type_name -> acquit.v1.Customer.ProviderCustomerIdsEntry
-	27, // 43: acquit.v1.Customer.billing_address:type_name -> acquit.v1.Address
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	12, // 15: acquit.v1.Payment.released:type_name -> acquit.v1.Money
+	12, // 16: acquit.v1.Payment.external_captured:type_name -> acquit.v1.Money
+	12, // 17: acquit.v1.Payment.external_refunded:type_name -> acquit.v1.Money
+	15, // 18: acquit.v1.NextAction.redirect:type_name -> acquit.v1.Redirect
+	16, // 19: acquit.v1.NextAction.provider_sdk:type_name -> acquit.v1.ProviderSdk
+	2,  // 20: acquit.v1.Redirect.http_method:type_name -> acquit.v1.HttpMethod
+	29, // 21: acquit.v1.Redirect.form:type_name -> acquit.v1.Redirect.FormEntry
+	32, // 22: acquit.v1.ProviderSdk.payload:type_name -> google.protobuf.Struct
+	3,  // 23: acquit.v1.Operation.method:type_name -> acquit.v1.Method
+	4,  // 24: acquit.v1.Operation.state:type_name -> acquit.v1.OperationState
+	19, // 25: acquit.v1.Operation.decline:type_name -> acquit.v1.Decline
+	20, // 26: acquit.v1.Operation.failure:type_name -> acquit.v1.Failure
+	7,  // 27: acquit.v1.Operation.retry:type_name -> acquit.v1.RetryAdvice
+	18, // 28: acquit.v1.Operation.attempts:type_name -> acquit.v1.Attempt
+	31, // 29: acquit.v1.Operation.next_check_time:type_name -> google.protobuf.Timestamp
+	12, // 30: acquit.v1.Operation.amount:type_name -> acquit.v1.Money
+	31, // 31: acquit.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
+	31, // 32: acquit.v1.Operation.complete_time:type_name -> google.protobuf.Timestamp
+	5,  // 33: acquit.v1.Attempt.evidence:type_name -> acquit.v1.Evidence
+	31, // 34: acquit.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	31, // 35: acquit.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	6,  // 36: acquit.v1.Decline.category:type_name -> acquit.v1.DeclineCategory
+	7,  // 37: acquit.v1.Decline.advice:type_name -> acquit.v1.RetryAdvice
+	22, // 38: acquit.v1.PaymentMethod.token_set:type_name -> acquit.v1.TokenSet
+	24, // 39: acquit.v1.PaymentMethod.bank_transfer:type_name -> acquit.v1.BankTransfer
+	23, // 40: acquit.v1.TokenSet.tokens:type_name -> acquit.v1.AccountToken
+	32, // 41: acquit.v1.AccountToken.client_payload:type_name -> google.protobuf.Struct
+	8,  // 42: acquit.v1.BankTransfer.scheme:type_name -> acquit.v1.BankScheme
+	10, // 43: acquit.v1.StoredCredential.initiator:type_name -> acquit.v1.CredentialInitiator
+	11, // 44: acquit.v1.StoredCredential.purpose:type_name -> acquit.v1.CredentialPurpose
+	30, // 45: acquit.v1.Customer.provider_customer_ids:type_name -> acquit.v1.Customer.ProviderCustomerIdsEntry
+	27, // 46: acquit.v1.Customer.billing_address:type_name -> acquit.v1.Address
+	47, // [47:47] is the sub-list for method output_type
+	47, // [47:47] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_acquit_v1_payment_proto_init() }

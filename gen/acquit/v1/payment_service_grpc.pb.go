@@ -132,7 +132,8 @@ type PaymentServiceClient interface {
 	// ListPayments lists payments, newest first. A page is consistent in itself;
 	// payments that change between two pages may be missed or seen twice.
 	//
-	// Errors beside those of every call: none.
+	// Errors beside those of every call: none; REQUEST_INVALID also names a page
+	// token that is not of this list (begin again without one).
 	ListPayments(ctx context.Context, in *ListPaymentsRequest, opts ...grpc.CallOption) (*ListPaymentsResponse, error)
 	// WatchPayment sends the payment as it is, then again after each change, in
 	// order of version. Changes that follow each other closely may arrive as one.
@@ -350,7 +351,8 @@ type PaymentServiceServer interface {
 	// ListPayments lists payments, newest first. A page is consistent in itself;
 	// payments that change between two pages may be missed or seen twice.
 	//
-	// Errors beside those of every call: none.
+	// Errors beside those of every call: none; REQUEST_INVALID also names a page
+	// token that is not of this list (begin again without one).
 	ListPayments(context.Context, *ListPaymentsRequest) (*ListPaymentsResponse, error)
 	// WatchPayment sends the payment as it is, then again after each change, in
 	// order of version. Changes that follow each other closely may arrive as one.
