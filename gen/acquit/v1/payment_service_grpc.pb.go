@@ -99,9 +99,9 @@ type PaymentServiceClient interface {
 	// payment and decide anew); PARENT_UNKNOWN (wait for the capture, then the same
 	// key); UNSUPPORTED_BY_PROVIDER (do not retry).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
-	// Void releases what is authorized and not captured; of a payment that is
-	// PENDING or REQUIRES_ACTION it cancels the authorization. While it is open no
-	// capture begins.
+	// Void releases what is authorized and not captured. While it is open no
+	// capture begins. A payment that is PENDING or REQUIRES_ACTION holds nothing yet
+	// and is PAYMENT_NOT_VOIDABLE.
 	//
 	// Errors beside those of every keyed call: NOT_FOUND (correct the id);
 	// PAYMENT_NOT_VOIDABLE (read the payment and decide anew); PARENT_UNKNOWN (wait
@@ -318,9 +318,9 @@ type PaymentServiceServer interface {
 	// payment and decide anew); PARENT_UNKNOWN (wait for the capture, then the same
 	// key); UNSUPPORTED_BY_PROVIDER (do not retry).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
-	// Void releases what is authorized and not captured; of a payment that is
-	// PENDING or REQUIRES_ACTION it cancels the authorization. While it is open no
-	// capture begins.
+	// Void releases what is authorized and not captured. While it is open no
+	// capture begins. A payment that is PENDING or REQUIRES_ACTION holds nothing yet
+	// and is PAYMENT_NOT_VOIDABLE.
 	//
 	// Errors beside those of every keyed call: NOT_FOUND (correct the id);
 	// PAYMENT_NOT_VOIDABLE (read the payment and decide anew); PARENT_UNKNOWN (wait
