@@ -63,9 +63,7 @@ func (f *flight) settle(ctx context.Context, d decision) error {
 // failOver closes the attempt and opens the next, prepared one (T4).
 func (f *flight) failOver(ctx context.Context, d decision) error {
 	f.o.cfg.Probe(ctx, payment.PointFailoverBefore)
-	t := payment.FailOver{
-		Report: f.report, At: f.o.cfg.Now(), Until: d.next.Deadline.Add(f.o.cfg.OwnerGrace), Attempt: d.next,
-	}
+	t := payment.FailOver{Report: f.report, Until: d.next.Deadline.Add(f.o.cfg.OwnerGrace), Attempt: d.next} // change sets At
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
@@ -158,12 +156,11 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 	if err != nil {
 		return ledger.Change{}, err
 	}
-	p, err := f.snap.Payment.After(op, applied, now)
-	if err != nil {
-		return ledger.Change{}, err
-	}
-	if !op.Touches() {
-		p = f.snap.Payment
+	p := f.snap.Payment
+	if op.Touches() {
+		if p, err = p.After(op, applied, now); err != nil {
+			return ledger.Change{}, err
+		}
 	}
 	if op.Response == nil && op.State.Answers() {
 		if op.Response, err = f.o.cfg.Renderer.Render(p, op); err != nil {
