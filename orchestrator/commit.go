@@ -76,14 +76,9 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 // park ends the flight without an outcome (T5): nobody owns the operation, and
 // it is due again later.
 func (f *flight) park(ctx context.Context, reason string) error {
-	return f.leave(ctx, reason, false)
-}
-
-// leave is park; forCaller keeps everybody but the caller from carrying on.
-func (f *flight) leave(ctx context.Context, reason string, forCaller bool) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
 	now := f.o.cfg.Now()
-	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace), ForCaller: forCaller}
+	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace)}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
@@ -156,8 +151,8 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 	if err != nil {
 		return ledger.Change{}, err
 	}
-	p := f.snap.Payment
-	if op.Touches() {
+	p, touches := f.snap.Payment, op.Touches(f.snap.Operation)
+	if touches {
 		if p, err = p.After(op, applied, now); err != nil {
 			return ledger.Change{}, err
 		}
@@ -167,7 +162,7 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 			return ledger.Change{}, err
 		}
 	}
-	if !op.Touches() {
+	if !touches {
 		return ledger.Change{Operation: op}, nil // others may move the payment meanwhile
 	}
 	return ledger.Change{Operation: op, Payment: &p}, nil

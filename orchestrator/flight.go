@@ -80,7 +80,7 @@ func (f *flight) work(ctx context.Context, work func(context.Context, *flight) e
 // then it is left for the caller's retry.
 func (f *flight) launch(ctx context.Context, on func(context.Context) error) error {
 	if !f.launched() {
-		return f.leave(ctx, "the ledger answered too late for the caller", true)
+		return f.park(ctx, "the ledger answered too late for the caller")
 	}
 	return on(ctx)
 }

@@ -60,11 +60,17 @@ type Driver interface {
 	// touches method, path or body. Errors mean that nothing was sent.
 	Sign(ctx context.Context, r *http.Request) error
 
-	// Parse reads the response to a Build of s. It never fails: what it cannot
+	// Parse reads the response to a Build or a Fence of s. It never fails: what it cannot
 	// read has no code, which means unknown. It sets no transport class, no HTTP
 	// status and no RetryAfter: the guard does, for all drivers alike. An Amount is
 	// what was applied, so it is positive and in the currency of s, or nil.
 	Parse(s payment.Send, r Response) payment.Answer
+
+	// Fence makes the request that cancels the authorization of s, whose outcome is
+	// unknown: by s.ProviderReference where the traits say FenceByObject, else by our
+	// reference. s.Step is a payment.StepCancel. It is as deterministic as Build, and
+	// its response is read by Parse. Errors: ErrUnsupported.
+	Fence(s payment.Send) (Request, error)
 
 	// Query makes a read of the object of s, by the provider's reference if s has
 	// one, else by ours; its response is read by ParseQuery.

@@ -160,6 +160,10 @@ func (g *Guard) Query(ctx context.Context, s payment.Send) (payment.Answer, erro
 func (g *Guard) build(s payment.Send) (Request, error) {
 	var r Request
 	err := g.call("build", func() (err error) {
+		if s.Step.Fence() {
+			r, err = g.cfg.Driver.Fence(s)
+			return err
+		}
 		r, err = g.cfg.Driver.Build(s)
 		return err
 	})

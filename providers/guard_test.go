@@ -69,6 +69,8 @@ func (d scripted) Parse(s payment.Send, r providers.Response) payment.Answer {
 	return a
 }
 
+func (d scripted) Fence(s payment.Send) (providers.Request, error) { return d.Build(s) }
+
 func (d scripted) Query(payment.Send) (providers.Request, error) {
 	r := providers.Request{Method: http.MethodGet, Path: "/v1/pay?reference=x"}
 	if d.query != nil {

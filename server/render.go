@@ -110,7 +110,7 @@ func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 		Reserved:                in(p.CaptureReserved + p.RefundReserved),
 		Capturable:              in(p.Capturable()),
 		Refundable:              in(p.Refundable()),
-		Disputed:                in(p.Disputed),
+		Disputed:                in(p.Disputed()),
 		Account:                 string(p.Account),
 		ProviderReference:       string(p.ProviderReference),
 		Environment:             environmentEnum(p.Environment),
@@ -120,8 +120,8 @@ func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 		UpdateTime:              timestamp(p.Updated),
 		CaptureMode:             acquitv1.CaptureMode(acquitv1.CaptureMode_value["CAPTURE_MODE_"+strings.ToUpper(string(p.CaptureMode))]),
 		Released:                in(p.Released),
-		ExternalCaptured:        in(p.ExternalCaptured),
-		ExternalRefunded:        in(p.ExternalRefunded),
+		ExternalCaptured:        in(p.ExternalCaptured()),
+		ExternalRefunded:        in(p.ExternalRefunded()),
 	}, nil
 }
 

@@ -86,8 +86,9 @@ func records() (payment.Payment, payment.Operation) {
 	populate(reflect.ValueOf(&p).Elem(), &n)
 	populate(reflect.ValueOf(&op).Elem(), &n)
 	p.Amount.CurrencyCode, op.Amount.CurrencyCode = "EUR", "EUR"
-	p.Authorized, p.Captured, p.CaptureReserved, p.Refunded, p.RefundReserved, p.Disputed = 1000, 500, 20, 100, 3, 7
-	p.Released, p.ExternalCaptured, p.ExternalRefunded = 30, 5, 2
+	p.Authorized, p.Captured, p.CaptureReserved, p.Refunded, p.RefundReserved = 1000, 500, 20, 100, 3
+	p.Released, p.ExcessCaptured, p.ExcessRefunded = 30, 5, 1
+	p.Outside = []payment.Outside{{Object: "d", Kind: payment.OutsideDispute, Amount: 7}, {Object: "r", Kind: payment.OutsideRefund, Amount: 1}}
 	p.Voiding = "" // or nothing would be capturable
 	return p, op
 }

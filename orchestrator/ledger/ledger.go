@@ -46,6 +46,9 @@ var (
 	ErrFull = errors.New("ledger near its quota")
 	// ErrNotFound says that no such record exists.
 	ErrNotFound = errors.New("not found")
+	// ErrEventKnown says that the event which told the change was taken in before.
+	// Nothing was written; whatever it called for has been done.
+	ErrEventKnown = errors.New("the event is known")
 	// ErrPage says that a page token was not made by this ledger for this filter.
 	ErrPage = errors.New("not a page token")
 )
@@ -82,6 +85,17 @@ type Change struct {
 	Operation payment.Operation
 	// Payment as it shall be; nil leaves it and does not guard it.
 	Payment *payment.Payment
+	News
+}
+
+// News is what a write keeps of what a provider told, beside operation and payment.
+type News struct {
+	// Event that told it, kept so that it is taken in once: a write whose event is
+	// kept already is refused with ErrEventKnown. nil: nobody told, somebody looked.
+	Event *payment.EventKey
+	// Attention is put for people to look at; where one with its id exists, that
+	// one stays. nil: nobody needs to look.
+	Attention *payment.Attention
 }
 
 // Filter chooses payments of one tenant. Zero fields choose all.
@@ -102,6 +116,14 @@ type Open struct {
 // use, linearizable per operation and per payment, and durable on return.
 // A context that ends makes a write ambiguous, not undone.
 type Ledger interface {
+	Operations
+	Payments
+	Life
+	Deployment
+}
+
+// Operations are the steps of the protocol for one operation.
+type Operations interface {
 	// Claim creates an operation in StateIntent together with its marker, and its
 	// payment or the payment's change (T1). It needs a live session.
 	//
@@ -109,7 +131,7 @@ type Ledger interface {
 	// and s.Revision are as read, and guard the payment.
 	//
 	// Repeating a claim with the same nonce is idempotent: one that was made is
-	// recognised by nonce, epoch and state, and returned.
+	// recognised, see Wrote, and returned.
 	//
 	// Errors: *payment.KeyTakenError if the operation exists and is not this
 	// claim's; ErrPaymentMoved with the present snapshot; ErrSessionLost; ErrFull;
@@ -126,21 +148,38 @@ type Ledger interface {
 	// ErrAmbiguous.
 	Takeover(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
-	// Advance writes what follows from s (T2, T4, T5): guarded by s's revision of
-	// the operation and, if c.Payment is set, of the payment. It needs no session:
-	// whoever holds the revision records what it learned.
+	// Advance writes what follows from s (T2, T4 to T7): guarded by s's revision of
+	// the operation and, if c.Payment is set, of the payment; refused if c.Event is
+	// kept already. It needs no session: whoever holds the revision records what it
+	// learned.
 	//
 	// Repeating it with the same arguments is idempotent, as for Claim: a write
-	// that was made is recognised by nonce, epoch, state and number of attempts.
+	// that was made is recognised, see Wrote; with an event, by that being kept too.
 	//
 	// Errors: ErrFenced and ErrPaymentMoved, each with the present snapshot;
-	// ErrUnavailable; ErrAmbiguous.
+	// ErrEventKnown; ErrUnavailable; ErrAmbiguous.
 	Advance(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
 	// Read returns an operation with its payment and marker, linearizably.
 	// Errors: ErrNotFound, ErrUnavailable.
 	Read(ctx context.Context, op payment.OperationKey) (Snapshot, error)
 
+	// ByReference finds the operation that sent, or was given, a reference on an
+	// account. Errors: ErrNotFound, ErrUnavailable.
+	ByReference(ctx context.Context, account payment.AccountName, reference string) (payment.OperationKey, error)
+
+	// Due lists up to limit open operations of a shard (0 ≤ shard < Shards) that
+	// are due at now or before, the longest due first. Errors: ErrUnavailable.
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]Open, error)
+
+	// Await returns nil once the operation has its response, or has no marker, or
+	// does not exist; at once if that is so already. Being woken proves nothing:
+	// the caller reads. Errors: ctx's, ErrUnavailable.
+	Await(ctx context.Context, op payment.OperationKey) error
+}
+
+// Payments are what operations share, and what is told about them.
+type Payments interface {
 	// Payment returns a payment and its operations, oldest first, as of one moment.
 	// The snapshot holds the payment and its revision, which guard the claim of a
 	// further operation on it; its operation is zero.
@@ -156,27 +195,43 @@ type Ledger interface {
 	// Errors: ErrPage for a token that is not its own; ErrUnavailable.
 	List(ctx context.Context, f Filter, page string, limit int) ([]payment.Payment, string, error)
 
-	// ByReference finds the operation that sent, or was given, a reference on an
-	// account. Errors: ErrNotFound, ErrUnavailable.
-	ByReference(ctx context.Context, account payment.AccountName, reference string) (payment.OperationKey, error)
+	// Record writes news that moves no operation (T8): p as it shall be, guarded by
+	// s's revision of the payment (nil leaves it), with its event and attention.
+	// It needs no session. It returns the payment as it is then; the operation and
+	// the marker of what it returns are zero.
+	//
+	// Repeating it is harmless: with an event it is told apart by that, without one
+	// it writes the same again.
+	//
+	// Errors: ErrEventKnown; ErrPaymentMoved with the present snapshot;
+	// ErrUnavailable; ErrAmbiguous.
+	Record(ctx context.Context, s Snapshot, p *payment.Payment, n News) (Snapshot, error)
 
-	// Due lists up to limit open operations of a shard (0 ≤ shard < Shards) that
-	// are due at now or before, the longest due first. Errors: ErrUnavailable.
-	Due(ctx context.Context, shard int, now time.Time, limit int) ([]Open, error)
+	// Attention lists up to limit things that a person must look at: a tenant's, or
+	// nobody's for tenant "", in the order of their ids, those after an id; "" for
+	// the beginning. The limit is brought within 1 and PageMax. Errors: ErrUnavailable.
+	Attention(ctx context.Context, tenant payment.TenantID, after string, limit int) ([]payment.Attention, error)
+}
 
-	// Await returns nil once the operation has its response, or has no marker, or
-	// does not exist; at once if that is so already. Being woken proves nothing:
-	// the caller reads. Errors: ctx's, ErrUnavailable.
-	Await(ctx context.Context, op payment.OperationKey) error
+// Life is this process life as the ledger sees it, among the others.
+type Life interface {
+	// Boot names this process life in the ledger.
+	Boot() payment.BootID
 
 	// Hold returns nil if this process's session certainly lives for another
 	// margin, renewing it if need be. It is asked before every send.
 	// Errors: ErrSessionLost, ErrUnavailable: the caller does not send.
 	Hold(ctx context.Context, margin time.Duration) error
 
-	// Boot names this process life in the ledger.
-	Boot() payment.BootID
+	// Living lists the process lives that have a session now, in one order that is
+	// the same for everybody who asks. A process that has just lost its session is
+	// not among them. It is a hint for sharing work out, nothing more.
+	// Errors: ErrUnavailable.
+	Living(ctx context.Context) ([]payment.BootID, error)
+}
 
+// Deployment is what never changes under a deployment.
+type Deployment interface {
 	// Anchor returns the value stored under name in the deployment's metadata,
 	// first storing value if none is there and value is not nil. It is how a
 	// deployment pins what must never change under it, such as the check value of
@@ -206,10 +261,12 @@ func hexDigit(c byte) int {
 
 // Wrote reports whether the record now is what the write of want made. Nonce
 // and epoch alone do not tell: a park or an outcome keeps both, so the state
-// must agree, and a failover keeps all three, so the attempts must too.
+// must agree; a failover keeps all three, so the attempts must too; a further
+// fence adds a step only, and a postponed look only moves the next one.
 func Wrote(want, now payment.Operation) bool {
 	return now.Nonce == want.Nonce && now.Epoch == want.Epoch && now.State == want.State &&
-		now.Owner == want.Owner && len(now.Attempts) == len(want.Attempts)
+		now.Owner == want.Owner && now.Halted == want.Halted && now.NextCheck.Equal(want.NextCheck) &&
+		len(now.Attempts) == len(want.Attempts) && len(now.Current().Steps) == len(want.Current().Steps)
 }
 
 // Reference is an entry of the reference index: a name that an operation is

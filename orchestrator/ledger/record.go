@@ -66,6 +66,7 @@ func DecodeOperation(raw []byte) (payment.Operation, error) {
 // EncodePayment writes the record of a payment: JSON, times in UTC. It refuses
 // a payment that DecodePayment would refuse.
 func EncodePayment(p payment.Payment) ([]byte, error) {
+	p.Outside = slices.Clone(p.Outside)
 	if err := settleTimes(paymentTimes(&p)); err != nil {
 		return nil, fmt.Errorf("%w: payment %s: %w", ErrRecord, p.ID, err)
 	}
@@ -238,8 +239,11 @@ func checkPayment(p payment.Payment) error {
 	}
 	// Whatever happened, less than nothing was not moved: such a record comes of a
 	// reservation that was given back twice.
-	if lowest := min(p.Authorized, p.Captured, p.Refunded, p.Released, p.CaptureReserved, p.RefundReserved,
-		p.Disputed, p.ExternalCaptured, p.ExternalRefunded); lowest < 0 {
+	lowest := min(p.Authorized, p.Captured, p.Refunded, p.Released, p.CaptureReserved, p.RefundReserved, p.ExcessCaptured, p.ExcessRefunded)
+	for _, o := range p.Outside {
+		lowest = min(lowest, o.Amount)
+	}
+	if lowest < 0 {
 		return fmt.Errorf("%w: payment %s with an amount of %d", ErrRecord, p.ID, lowest)
 	}
 	switch p.Status {
@@ -263,7 +267,11 @@ func operationTimes(op *payment.Operation) []*time.Time {
 
 // paymentTimes lists every time of a payment, to be changed in place.
 func paymentTimes(p *payment.Payment) []*time.Time {
-	return []*time.Time{&p.ExpireTime, &p.Created, &p.Updated}
+	all := []*time.Time{&p.ExpireTime, &p.Created, &p.Updated}
+	for i := range p.Outside {
+		all = append(all, &p.Outside[i].Time)
+	}
+	return all
 }
 
 // settleTimes makes times what is stored of them: an instant in UTC, without

@@ -53,7 +53,7 @@ func (r Row) checkClaim() []error {
 	f := findings{row: r}
 	f.when(r.Failover && !r.noEffect(), "failover: not on evidence %s: the effect may exist", r.Evidence)
 	f.when(r.Failover && !mayFailOver(r.Category), "failover: not on category %s", r.Category)
-	f.when(r.Operation == Query && r.Evidence == payment.EvidenceNoEffectNotSticky,
+	f.when((r.Operation == Query || r.Operation == Fenced) && r.Evidence == payment.EvidenceNoEffectNotSticky,
 		"evidence: a look-up cannot show that one send had no effect while another may")
 	f.when(r.Code == "" && r.claims() && r.Evidence != payment.EvidenceNoEffectNotSticky,
 		"evidence: %s needs the provider's code, a status or transport class alone cannot show it", r.Evidence)

@@ -16,7 +16,7 @@
 // after. The columns:
 //
 //	id         unique; begins with the file's name, as in sandbox.authorize.declined
-//	operation  authorize, capture, refund, void, complete, query, or any
+//	operation  authorize, capture, refund, void, complete, query, fence, fenced, or any
 //	code       the provider's code or object status, exactly as the driver spells it
 //	decline    the finer decline code; only together with a code
 //	http       a status (402) or, where no code is given, a class (5xx)

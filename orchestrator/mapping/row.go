@@ -15,6 +15,16 @@ const Any = "any"
 // what a provider says to a question is not what it says to a send.
 const Query payment.Method = "query"
 
+// Fence is the operation of the answer to a cancel that fences an authorization.
+// Evidence is about the cancel itself: an effect is a cancel that was made. It
+// never settles the authorization.
+const Fence payment.Method = "fence"
+
+// Fenced is the operation of a look-up after a fence. Its rows claim only what no
+// cancel that is still on its way can change: an authorization that merely holds
+// money may yet be released.
+const Fenced payment.Method = "fenced"
+
 // unknownRow is the id of the last row of the ladder. It matches everything.
 const unknownRow = "any.unknown"
 
@@ -77,7 +87,7 @@ func (r Row) noEffect() bool {
 // operations lists what the operation column may hold besides Any.
 func operations() []payment.Method {
 	return []payment.Method{
-		payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid, payment.MethodComplete, Query,
+		payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid, payment.MethodComplete, Query, Fence, Fenced,
 	}
 }
 

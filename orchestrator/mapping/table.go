@@ -48,7 +48,8 @@ func (t *Table) Row(id string) (Row, bool) {
 }
 
 // Judge says what an answer proves. m is the operation whose send was answered,
-// or Query for a look-up. It is total: whatever no row names is unknown.
+// Query for a look-up, Fence for the answer to a cancel, or Fenced for a look-up
+// after one. It is total: whatever no row names is unknown.
 func (t *Table) Judge(driver string, m payment.Method, a payment.Answer) payment.Verdict {
 	for r := range ladder(driver, m, a) {
 		i, found := t.index[r.match]
@@ -90,7 +91,15 @@ type rung struct {
 func ladder(driver string, m payment.Method, a payment.Answer) iter.Seq[rung] {
 	return func(yield func(rung) bool) {
 		if a.Transport == payment.TransportAnswered {
-			if !answered(driver, m, a, yield) {
+			if a.Code != "" && !codes(driver, m, a, yield) {
+				return
+			}
+		}
+		if m == Fenced { // but for what the object says it is a look-up like any other
+			m = Query
+		}
+		if a.Transport == payment.TransportAnswered {
+			if !statuses(driver, m, a, yield) {
 				return
 			}
 		} else if a.Transport != "" && !both(Any, m, "every driver + transport", match{transport: a.Transport}, yield) {
@@ -100,11 +109,8 @@ func ladder(driver string, m payment.Method, a payment.Answer) iter.Seq[rung] {
 	}
 }
 
-// answered yields the rungs of a complete response and reports whether to go on.
-func answered(driver string, m payment.Method, a payment.Answer, yield func(rung) bool) bool {
-	if a.Code != "" && !codes(driver, m, a, yield) {
-		return false
-	}
+// statuses yields the rungs of a response's HTTP status and reports whether to go on.
+func statuses(driver string, m payment.Method, a payment.Answer, yield func(rung) bool) bool {
 	class := httpClass(a.HTTPStatus)
 	if class == "" {
 		return true
@@ -152,7 +158,7 @@ func refusal(r Row, m payment.Method, a payment.Answer) string {
 	}
 	class := httpClass(a.HTTPStatus)
 	switch {
-	case m == Query && r.Operation == Any && r.noEffect():
+	case (m == Query || m == Fenced) && r.Operation == Any && r.noEffect():
 		return "the refusal of a look-up says nothing about the send it asks about"
 	case a.Transport != payment.TransportAnswered:
 		return ""

@@ -22,9 +22,11 @@ func (p Payment) Capturable() int64 {
 	return max(0, p.Authorized-p.Captured-p.CaptureReserved)
 }
 
-// Refundable is what may still be refunded.
+// Refundable is what may still be refunded. What went back without us is not
+// there any more, and what came back after all is.
 func (p Payment) Refundable() int64 {
-	return max(0, p.Captured-p.Refunded-p.RefundReserved)
+	gone := p.outside(OutsideRefund) + p.outside(OutsideDispute) + p.outside(OutsideCaptureReversal)
+	return max(0, p.Captured-p.Refunded-p.RefundReserved-gone+p.outside(OutsideRefundReversal))
 }
 
 // Reserve returns the payment with op's part of it reserved, or why the payment
@@ -121,9 +123,13 @@ func (p Payment) everHad(m Method) bool {
 	return p.Authorized > 0 && p.Voiding == "" && (p.Status == StatusAuthorized || p.Status == StatusPartiallyCaptured)
 }
 
-// Touches reports whether the payment changes with its operation's move: an
-// authorization always shows in it, the others only when they are final.
-func (op Operation) Touches() bool { return op.Method == MethodAuthorize || op.State.Final() }
+// Touches reports whether the payment changes when its operation moves from
+// before: every new state and attempt of an authorization shows in it, of the
+// others only a final one.
+func (op Operation) Touches(before Operation) bool {
+	moved := op.State != before.State || len(op.Attempts) != len(before.Attempts)
+	return op.State.Final() || (op.Method == MethodAuthorize && moved)
+}
 
 // After returns the payment once its operation stands as op. applied is what the
 // provider did; it is read only when op succeeded. It is pure and leaves p alone.
@@ -148,7 +154,8 @@ func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, er
 		p.CaptureReserved -= op.Held
 		if done {
 			p.Captured += posted
-			p.ExternalCaptured += applied.Amount.MinorUnits - posted
+			p = p.ours(op)
+			p.ExcessCaptured += applied.Amount.MinorUnits - posted
 			if op.Last {
 				p = p.releaseRest()
 			}
@@ -160,7 +167,8 @@ func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, er
 		p.RefundReserved -= op.Held
 		if done {
 			p.Refunded += posted
-			p.ExternalRefunded += applied.Amount.MinorUnits - posted
+			p = p.ours(op)
+			p.ExcessRefunded += applied.Amount.MinorUnits - posted
 		}
 	case MethodVoid:
 		if !op.State.Final() {
@@ -196,9 +204,9 @@ func (p Payment) settled() Status {
 		return StatusVoided
 	case p.Captured == 0:
 		return StatusAuthorized
-	case p.Refunded >= p.Captured:
+	case p.returned() >= p.Captured:
 		return StatusRefunded
-	case p.Refunded > 0:
+	case p.returned() > 0:
 		return StatusPartiallyRefunded
 	case p.Captured < p.Authorized:
 		return StatusPartiallyCaptured

@@ -109,22 +109,22 @@ const (
 // return it; the mapping table judges it. Anything a driver could not read
 // stays empty, which the table maps to unknown.
 type Answer struct {
-	Transport  Transport
-	HTTPStatus int    // 0 unless TransportAnswered
-	Code       string // the provider's code or object status, as the table spells it
-	Decline    string // finer decline code, where the provider has one
-	Hint       Hint
+	Transport  Transport `json:"transport"`
+	HTTPStatus int       `json:"http_status,omitempty"` // 0 unless TransportAnswered
+	Code       string    `json:"code,omitempty"`        // the provider's code or object status, as the table spells it
+	Decline    string    `json:"decline,omitempty"`     // finer decline code, where the provider has one
+	Hint       Hint      `json:"hint,omitempty"`
 
-	Reference   ProviderReference // the provider's id of the object
-	OurEcho     ReferenceID       // our reference as the provider repeated it; "" if it does not
-	Amount      *Money            // what the provider applied; nil if it does not say
-	Captured    bool              // the applied amount is captured, not only held
-	NextAction  *NextAction
-	ExpireTime  time.Time // until when a hold lasts; zero if not said
-	Message     string    // the provider's words for people; never card data
-	RequestID   string    // the provider's id of this exchange, for its support desk
-	RetryAfter  time.Duration
-	ObjectFound bool // a look-up found our object
+	Reference   ProviderReference `json:"reference,omitempty"` // the provider's id of the object
+	OurEcho     ReferenceID       `json:"our_echo,omitempty"`  // our reference as the provider repeated it; "" if it does not
+	Amount      *Money            `json:"amount,omitempty"`    // what the provider applied; nil if it does not say
+	Captured    bool              `json:"captured,omitempty"`  // the applied amount is captured, not only held
+	NextAction  *NextAction       `json:"next_action,omitempty"`
+	ExpireTime  time.Time         `json:"expire_time,omitzero"`   // until when a hold lasts; zero if not said
+	Message     string            `json:"message,omitempty"`      // the provider's words for people; never card data
+	RequestID   string            `json:"request_id,omitempty"`   // the provider's id of this exchange, for its support desk
+	RetryAfter  time.Duration     `json:"retry_after,omitempty"`  // nanoseconds
+	ObjectFound bool              `json:"object_found,omitempty"` // a look-up found our object
 }
 
 // Verdict is what the mapping table makes of an Answer.

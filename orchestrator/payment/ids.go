@@ -47,6 +47,15 @@ type (
 // StepMain is the request that an attempt exists for.
 const StepMain StepName = "main"
 
+// StepCancel is the n-th request, from 1, that cancels an authorization whose
+// outcome is unknown. Each has a provider key of its own.
+func StepCancel(n int) StepName { return StepName(fmt.Sprintf("%s%d", cancelPrefix, n)) }
+
+const cancelPrefix = "cancel-"
+
+// Fence reports whether the step is a StepCancel.
+func (s StepName) Fence() bool { return strings.HasPrefix(string(s), cancelPrefix) }
+
 // Method is one verb of the API that has an effect at a provider.
 type Method string
 

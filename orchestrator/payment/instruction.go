@@ -95,7 +95,7 @@ type Send struct {
 	Reference         ReferenceID
 	PaymentID         ID
 	Parent            ProviderReference // of the object that the request acts on; empty for an authorization
-	ProviderReference ProviderReference // of the object asked about; empty where the request is to make it
+	ProviderReference ProviderReference // of the object asked about, or cancelled; empty where the request is to make it
 	Amount            Money
 	Instruction       Instruction
 }

@@ -70,7 +70,7 @@ type Operation struct {
 	ResolveBy  time.Time `json:"resolve_by"`            // an Authorize is completed until then, afterwards queried and fenced
 	NextCheck  time.Time `json:"next_check,omitzero"`   // when somebody should look at it again; zero once final
 	Completed  time.Time `json:"completed,omitzero"`    // when it became final
-	ForCaller  bool      `json:"for_caller,omitempty"`  // only a caller's retry may carry it on; see Park
+	Halted     bool      `json:"halted,omitempty"`      // nothing more is sent for it until a person has looked; see Halt
 	ParkReason string    `json:"park_reason,omitempty"` // why it was last parked, for people
 
 	Amount   Money     `json:"amount"`
@@ -114,6 +114,9 @@ type Step struct {
 	Key         ProviderKey `json:"key"`
 	KeyVersion  int         `json:"key_version"`
 	RequestHash string      `json:"request_hash"` // hex SHA-256 over method, path, key and body
+	// Object is what a fence's step cancels, as known when it was recorded; empty
+	// where the provider finds it by our reference.
+	Object ProviderReference `json:"object,omitempty"`
 }
 
 // Target is where an attempt was sent, as resolved when its intent was written.

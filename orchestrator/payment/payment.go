@@ -63,11 +63,13 @@ type Payment struct {
 	Released        int64 `json:"released"`         // of the hold, given back by a void or a last capture
 	CaptureReserved int64 `json:"capture_reserved"` // captures whose outcome is not known yet
 	RefundReserved  int64 `json:"refund_reserved"`  // refunds whose outcome is not known yet
-	Disputed        int64 `json:"disputed"`
-	// Effects beyond what was asked for, or made elsewhere; they may exceed the
-	// limits that our own operations keep.
-	ExternalCaptured int64 `json:"external_captured"`
-	ExternalRefunded int64 `json:"external_refunded"`
+	// What providers applied beyond what was asked for. Like Outside it may exceed
+	// the limits that our own operations keep.
+	ExcessCaptured int64 `json:"excess_captured"`
+	ExcessRefunded int64 `json:"excess_refunded"`
+	// Outside are effects that no operation of ours asked for, in the order in which
+	// we heard of them, one per object.
+	Outside []Outside `json:"outside,omitempty"`
 	// Voiding is the void that is being worked on. It blocks captures and other voids.
 	Voiding OperationID `json:"voiding,omitempty"`
 

@@ -20,6 +20,7 @@ const (
 	PointTakeoverAfter    Point = "takeover_after"
 	PointParkBefore       Point = "park_before"
 	PointParkAfter        Point = "park_after"
+	PointFenceAfter       Point = "fence_after"
 	PointDrainStart       Point = "drain_start"
 )
 
@@ -29,6 +30,7 @@ func Points() []Point {
 	return []Point{
 		PointClaimBefore, PointClaimAfter, PointSendBeforeCheck, PointSendAfterCheck, PointSendAfterHeaders,
 		PointSendAfterBody, PointResponseReceived, PointOutcomeBefore, PointOutcomeAfter, PointReplyBefore,
-		PointFailoverBefore, PointFailoverAfter, PointTakeoverAfter, PointParkBefore, PointParkAfter, PointDrainStart,
+		PointFailoverBefore, PointFailoverAfter, PointTakeoverAfter, PointParkBefore, PointParkAfter, PointFenceAfter,
+		PointDrainStart,
 	}
 }

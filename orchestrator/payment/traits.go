@@ -15,7 +15,8 @@ type Traits struct {
 	MultipleCaptures bool
 	BankTransfer     bool // serves bank transfers instead of tokens
 	Query            bool // can look up by our reference
-	Fence            bool // can cancel an authorization whose outcome is unknown
+	// Fence is how an authorization whose outcome is unknown can be cancelled.
+	Fence FenceKind
 	// Asynchronous methods are only accepted by the provider; their outcome
 	// comes by webhook or query.
 	Asynchronous []Method
@@ -29,6 +30,20 @@ type Traits struct {
 	// KeyScope says within what a key is unique at the provider.
 	KeyScope KeyScope
 }
+
+// FenceKind is how a provider cancels an authorization whose outcome is unknown.
+type FenceKind string
+
+// The kinds of fence.
+const (
+	// FenceNone: not at all. What cannot be looked up stays unknown until a person looks.
+	FenceNone FenceKind = ""
+	// FenceByObject: by the provider's id of it, which must be known first.
+	FenceByObject FenceKind = "object"
+	// FenceByReference: by our reference, whether it has arrived or not. A cancel
+	// that found nothing says nothing about a copy that arrives later.
+	FenceByReference FenceKind = "reference"
+)
 
 // KeyScope says within what a provider key is unique.
 type KeyScope string

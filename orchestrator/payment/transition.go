@@ -10,7 +10,7 @@ import (
 // bug of the caller, never a provider's doing.
 var ErrIllegalTransition = errors.New("illegal transition")
 
-// Transition is one of Claim, TakeOver, FailOver, Settle, Park and Fence.
+// Transition is one of Claim, TakeOver, FailOver, Settle, Park, Fence, Note and Halt.
 type Transition interface {
 	// apply works on a clone of the record and reports an illegal move.
 	apply(op *Operation) error
@@ -25,9 +25,11 @@ type Transition interface {
 //	INTENT           Park      → UNKNOWN;  Fence → FENCING
 //	UNKNOWN          TakeOver  → INTENT;  Settle → as from INTENT;  Fence → FENCING
 //	FENCING          FailOver  → INTENT;  Settle → SUCCEEDED | DECLINED | FAILED
+//	FENCING          Fence     → FENCING, with one more cancel
 //	PENDING,
 //	REQUIRES_ACTION  Settle    → SUCCEEDED | DECLINED | FAILED;  Fence → FENCING
-//	not final        TakeOver, Park: the owner changes, other states stay
+//	INTENT, UNKNOWN  Halt      → UNKNOWN, and nothing is sent any more
+//	not final        TakeOver, Park: the owner changes, other states stay;  Note: nothing does
 //	final            nothing
 func (op Operation) Next(t Transition) (Operation, error) {
 	if op.State.Final() {
@@ -95,9 +97,11 @@ func (t TakeOver) apply(op *Operation) error {
 	if t.Owner.Nonce == "" || t.Owner.Nonce == op.Nonce {
 		return errors.New("a takeover needs a fresh nonce")
 	}
+	if op.Halted {
+		return errors.New("halted until a person has looked")
+	}
 	own(op, t.Owner)
 	current(op).Deadline = t.Deadline
-	op.ForCaller = false
 	if op.State == StateUnknown {
 		op.State = StateIntent
 	}
@@ -204,9 +208,6 @@ type Park struct {
 	At     time.Time
 	Due    time.Time
 	Older  time.Time // until when an owner before this one may still be sending
-	// ForCaller: the caller was told that nothing was sent, so nobody but a caller
-	// may carry it on.
-	ForCaller bool
 }
 
 func (t Park) apply(op *Operation) error {
@@ -218,7 +219,7 @@ func (t Park) apply(op *Operation) error {
 		op.State = StateUnknown
 	}
 	release(op)
-	op.ParkReason, op.NextCheck, op.ForCaller = t.Reason, t.Due, t.ForCaller
+	op.ParkReason, op.NextCheck = t.Reason, t.Due
 	end := t.At
 	if t.Older.After(end) {
 		end = t.Older
@@ -230,21 +231,61 @@ func (t Park) apply(op *Operation) error {
 }
 
 // Fence records the decision to cancel at the provider, with the step that will
-// carry the cancel, before the cancel is sent.
+// carry the cancel, before the cancel is sent. A cancel that found nothing may be
+// followed by another one.
 type Fence struct {
-	Step Step
+	Report Report
+	Step   Step
 }
 
 func (t Fence) apply(op *Operation) error {
-	if op.State == StateFencing {
-		return errors.New("already fencing")
-	}
-	if op.Owner == "" {
+	switch {
+	case op.Method != MethodAuthorize:
+		return errors.New("only an authorization is fenced")
+	case op.Owner == "":
 		return errors.New("a fence needs an owner")
+	case op.Halted:
+		return errors.New("halted until a person has looked")
+	case !t.Step.Name.Fence() || t.Step.Key == "":
+		return fmt.Errorf("step %q is no fence", t.Step.Name)
 	}
+	if _, twice := current(op).Step(t.Step.Name); twice {
+		return fmt.Errorf("step %s exists", t.Step.Name)
+	}
+	report(op, t.Report)
 	op.State = StateFencing
 	a := current(op)
 	a.Steps = append(a.Steps, t.Step)
+	return nil
+}
+
+// Note adds to what is known about the open attempt, and moves nothing.
+type Note struct {
+	Report Report
+}
+
+func (t Note) apply(op *Operation) error {
+	report(op, t.Report)
+	return nil
+}
+
+// Halt stops all sends of an operation of which something was found that only a
+// person can judge, such as an effect on an account that it had left. Nobody
+// takes it over any more; only proof of its open attempt's outcome ends it.
+type Halt struct {
+	Reason string
+	At     time.Time
+	Due    time.Time
+}
+
+func (t Halt) apply(op *Operation) error {
+	if op.State != StateIntent && op.State != StateUnknown {
+		return errors.New("only what may still be sent is halted")
+	}
+	if err := (Park{Reason: t.Reason, At: t.At, Due: t.Due}).apply(op); err != nil {
+		return err
+	}
+	op.Halted = true
 	return nil
 }
 

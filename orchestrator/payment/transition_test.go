@@ -75,7 +75,9 @@ func moves() map[string]payment.Transition {
 		"claim":                  claim(),
 		"take over":              payment.TakeOver{Owner: payment.Ownership{Boot: "boot2", Nonce: "n2", Until: at().Add(time.Minute)}},
 		"park":                   payment.Park{Reason: "why", At: at(), Due: at().Add(time.Minute)},
-		"fence":                  payment.Fence{Step: payment.Step{Name: "cancel", Key: "k2", KeyVersion: 1, RequestHash: "h2"}},
+		"fence":                  payment.Fence{Step: payment.Step{Name: payment.StepCancel(1), Key: "k2", KeyVersion: 1, RequestHash: "h2"}},
+		"note":                   payment.Note{Report: report(payment.EvidenceEffect)},
+		"halt":                   payment.Halt{Reason: "why", At: at(), Due: at().Add(time.Minute)},
 		"fail over, sticky":      payment.FailOver{Report: report(payment.EvidenceNoEffectSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
 		"fail over, not sticky":  payment.FailOver{Report: report(payment.EvidenceNoEffectNotSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
 		"succeed":                settle(payment.StateSucceeded, payment.EvidenceEffect),
@@ -102,7 +104,9 @@ func TestEveryStateAndTransition(t *testing.T) {
 	claim                   INT  -    -    -    -    -    -    -    -
 	take over               -    INT  INT  FEN  PEN  REQ  -    -    -
 	park                    -    UNK  UNK  FEN  PEN  REQ  -    -    -
-	fence                   -    FEN  FEN  -    FEN  FEN  -    -    -
+	fence                   -    FEN  FEN  FEN  FEN  FEN  -    -    -
+	note                    -    INT  UNK  FEN  PEN  REQ  -    -    -
+	halt                    -    UNK  UNK  -    -    -    -    -    -
 	fail over, sticky       -    INT  -    INT  -    -    -    -    -
 	fail over, not sticky   -    INT  -    -    -    -    -    -    -
 	succeed                 -    SUC  SUC  SUC  SUC  SUC  -    -    -
@@ -297,7 +301,7 @@ func TestWhatTransitionsWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if step, ok := fenced.Current().Step("cancel"); !ok || step.Key != "k2" || len(op.Current().Steps) != 1 {
+	if step, ok := fenced.Current().Step(payment.StepCancel(1)); !ok || step.Key != "k2" || len(op.Current().Steps) != 1 {
 		t.Errorf("a fence wrote %+v", fenced.Current())
 	}
 
@@ -371,7 +375,7 @@ func randomMove(random *rand.Rand, unique string) payment.Transition {
 	case 3:
 		return payment.Park{Report: report, At: at(), Due: at()}
 	case 4:
-		return payment.Fence{Step: payment.Step{Name: payment.StepName("cancel-" + unique)}}
+		return payment.Fence{Step: payment.Step{Name: payment.StepName("cancel-" + unique), Key: "k"}}
 	case 5:
 		accounts := []payment.AccountName{"a", "b", "c"}
 		return payment.FailOver{Report: report, At: at(), Until: at(), Attempt: attemptOn(accounts[random.IntN(len(accounts))])}

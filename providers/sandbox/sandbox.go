@@ -115,6 +115,11 @@ func (d *Driver) Build(s payment.Send) (providers.Request, error) {
 	return d.write(authorizations, authorizations, s.Key, body), nil
 }
 
+// Fence implements providers.Driver.
+func (*Driver) Fence(s payment.Send) (providers.Request, error) {
+	return providers.Request{}, fmt.Errorf("%w: %s", providers.ErrUnsupported, s.Step)
+}
+
 // Query implements providers.Driver.
 func (d *Driver) Query(s payment.Send) (providers.Request, error) {
 	objects := authorizations

@@ -187,7 +187,7 @@ func heldPosted(w *world) {
 	s = w.ordering(1, s, payment.MethodRefund, 100)
 	s = w.advance(1, s, w.applied(s, payment.StateSucceeded, 130)) // more
 	w.holds(s)
-	if p := s.Payment; p.Refunded != 100 || p.ExternalRefunded != 30 || p.RefundReserved != 0 {
+	if p := s.Payment; p.Refunded != 100 || p.ExternalRefunded() != 30 || p.RefundReserved != 0 {
 		w.Fatalf("130 of 100 that were applied left %+v", p)
 	}
 }

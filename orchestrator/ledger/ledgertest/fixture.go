@@ -221,7 +221,7 @@ func (w *world) failover(s ledger.Snapshot, account payment.AccountName) ledger.
 // fenced is what writes that a cancel was decided.
 func (w *world) fenced(s ledger.Snapshot) ledger.Change {
 	w.Helper()
-	op := w.next(s.Operation, payment.Fence{Step: payment.Step{Name: "cancel", Key: payment.ProviderKey(rand.Text()), KeyVersion: 1, RequestHash: rand.Text()}})
+	op := w.next(s.Operation, payment.Fence{Step: payment.Step{Name: payment.StepCancel(1), Key: payment.ProviderKey(rand.Text()), KeyVersion: 1, RequestHash: rand.Text()}})
 	return w.change(s, op, 0)
 }
 
@@ -238,7 +238,7 @@ func (w *world) next(op payment.Operation, t payment.Transition) payment.Operati
 // x is what the provider applied, if it did.
 func (w *world) change(s ledger.Snapshot, op payment.Operation, x int64) ledger.Change {
 	w.Helper()
-	if !op.Touches() {
+	if !op.Touches(s.Operation) {
 		return ledger.Change{Operation: op}
 	}
 	next, err := s.Payment.After(op, payment.Applied{Amount: euros(x)}, w.t0.Add(time.Second))

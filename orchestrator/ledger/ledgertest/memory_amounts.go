@@ -87,5 +87,5 @@ func (f *faults) settles(name string, op payment.Operation, before, after paymen
 
 // moved is what of a payment's amounts only a success changes.
 func moved(p payment.Payment) [6]int64 {
-	return [6]int64{p.Authorized, p.Captured, p.Refunded, p.Released, p.ExternalCaptured, p.ExternalRefunded}
+	return [6]int64{p.Authorized, p.Captured, p.Refunded, p.Released, p.ExcessCaptured, p.ExcessRefunded}
 }

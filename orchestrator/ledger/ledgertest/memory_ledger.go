@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -371,3 +372,16 @@ func (l *Memory) Anchor(ctx context.Context, name string, value []byte) ([]byte,
 	}
 	return stored, nil
 }
+
+// Record implements ledger.Ledger.
+func (l *Memory) Record(context.Context, ledger.Snapshot, *payment.Payment, ledger.News) (ledger.Snapshot, error) {
+	return ledger.Snapshot{}, errors.ErrUnsupported
+}
+
+// Attention implements ledger.Ledger.
+func (l *Memory) Attention(context.Context, payment.TenantID, string, int) ([]payment.Attention, error) {
+	return nil, errors.ErrUnsupported
+}
+
+// Living implements ledger.Ledger.
+func (l *Memory) Living(context.Context) ([]payment.BootID, error) { return nil, errors.ErrUnsupported }

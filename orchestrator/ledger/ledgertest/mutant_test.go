@@ -534,7 +534,7 @@ func amountMutants() []mutant {
 		{"what goes beyond what was asked for is lost", "amount/that is held is posted as far as it was applied", func(l *broken) {
 			l.read = func(ctx context.Context, k payment.OperationKey) (ledger.Snapshot, error) {
 				s, err := l.Memory.Read(ctx, k)
-				s.Payment.ExternalRefunded = 0
+				s.Payment.ExcessRefunded = 0
 				return s, err
 			}
 		}},

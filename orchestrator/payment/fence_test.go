@@ -1,0 +1,84 @@
+package payment_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+func fenceStep(n int) payment.Step {
+	return payment.Step{Name: payment.StepCancel(n), Key: "k2", KeyVersion: 1, RequestHash: "h2", Object: "obj"}
+}
+
+// Goal: a fence is decided only by an owner, only for an authorization, each
+// cancel as a step of its own; and what is known is kept with it. Method: every
+// way in which it is not so.
+func TestFenceIsRefusedUnless(t *testing.T) {
+	for name, change := range map[string]func(*payment.Operation, *payment.Fence){
+		"nobody owns it":         func(op *payment.Operation, _ *payment.Fence) { op.Owner = "" },
+		"it is no authorization": func(op *payment.Operation, _ *payment.Fence) { op.Method = payment.MethodCapture },
+		"it is halted":           func(op *payment.Operation, _ *payment.Fence) { op.Halted = true },
+		"the step is no cancel":  func(_ *payment.Operation, f *payment.Fence) { f.Step.Name = payment.StepMain },
+		"the step has no key":    func(_ *payment.Operation, f *payment.Fence) { f.Step.Key = "" },
+		"the step exists already": func(op *payment.Operation, _ *payment.Fence) {
+			op.Attempts[0].Steps = append(op.Attempts[0].Steps, fenceStep(1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op, f := in(t, payment.StateIntent), payment.Fence{Step: fenceStep(1)}
+			change(&op, &f)
+			if _, err := op.Next(f); !errors.Is(err, payment.ErrIllegalTransition) {
+				t.Errorf("got %v, want a refusal", err)
+			}
+		})
+	}
+	op := in(t, payment.StateIntent)
+	fenced, err := op.Next(payment.Fence{Step: fenceStep(1), Report: payment.Report{ProviderReference: "obj", Sends: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := fenced.Next(payment.Fence{Step: fenceStep(2)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := again.Current()
+	if diff := cmp.Diff([]payment.Step{fenceStep(1), fenceStep(2)}, a.Steps[1:]); diff != "" || a.ProviderReference != "obj" || a.Sends != 3 {
+		t.Errorf("attempt %+v, steps:\n%s", a, diff)
+	}
+}
+
+// Goal: what is halted is sent no more, yet not lost: proof still ends it.
+// Method: every move of a halted operation.
+func TestHalted(t *testing.T) {
+	op := in(t, payment.StateIntent)
+	op, err := op.Next(payment.Halt{Reason: "an effect elsewhere", At: at(), Due: at().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !op.Halted || op.Owner != "" || op.ParkReason == "" || !op.NextCheck.Equal(at().Add(time.Hour)) {
+		t.Errorf("halted as %+v", op)
+	}
+	allowed := map[string]bool{"park": true, "note": true, "halt": true, "succeed": true, "decline, sticky": true, "fail, sticky": true, "pend": true, "require action": true}
+	for name, move := range moves() {
+		if _, err := op.Next(move); (err == nil) != allowed[name] {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Goal: a note moves nothing and forgets nothing.
+func TestNote(t *testing.T) {
+	op := in(t, payment.StateFencing)
+	next, err := op.Next(payment.Note{Report: payment.Report{Evidence: payment.EvidenceEffect, ProviderReference: "obj"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	op.Attempts[0].Evidence, op.Attempts[0].ProviderReference = payment.EvidenceEffect, "obj"
+	if diff := cmp.Diff(op, next); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,86 @@
+package payment
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// ExternalCaptured is what was captured beyond or beside what we asked for.
+func (p Payment) ExternalCaptured() int64 { return p.ExcessCaptured + p.outside(OutsideCapture) }
+
+// ExternalRefunded is what was refunded beyond or beside what we asked for.
+func (p Payment) ExternalRefunded() int64 { return p.ExcessRefunded + p.outside(OutsideRefund) }
+
+// Disputed is what the payer's bank has taken back.
+func (p Payment) Disputed() int64 { return p.outside(OutsideDispute) }
+
+// WithOutside returns the payment with an effect that no operation of ours asked
+// for (T8). Told again, it replaces what was told of the same object before, so
+// the order and the number of tellings do not matter. changed is false if nothing
+// is new. It may exceed the limits that our own operations keep: what happened is
+// recorded, not clipped.
+//
+// Errors: ErrIllegalTransition for an effect that is not named or less than nothing.
+func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed bool, err error) {
+	if o.Object == "" || o.Amount < 0 || !o.Kind.known() {
+		return p, false, fmt.Errorf("%w: outside effect %q of kind %q and %d", ErrIllegalTransition, o.Object, o.Kind, o.Amount)
+	}
+	o.Time = at
+	rows := slices.Clone(p.Outside)
+	i := slices.IndexFunc(rows, func(r Outside) bool { return r.Object == o.Object && r.Kind == o.Kind })
+	switch {
+	case i >= 0 && rows[i].Amount == o.Amount:
+		return p, false, nil
+	case i >= 0:
+		rows[i] = o
+	default:
+		rows = append(rows, o)
+	}
+	p.Outside, p.Updated = rows, at
+	p.Version++
+	if p.Captured > 0 {
+		p.Status = p.settled()
+	}
+	return p, true, nil
+}
+
+// ours drops what was taken for somebody else's before the operation was known
+// to have made it.
+func (p Payment) ours(op Operation) Payment {
+	object := op.Current().ProviderReference
+	if object == "" {
+		return p
+	}
+	p.Outside = slices.DeleteFunc(slices.Clone(p.Outside), func(r Outside) bool {
+		return r.Object == object && (r.Kind == OutsideCapture || r.Kind == OutsideRefund)
+	})
+	if len(p.Outside) == 0 {
+		p.Outside = nil
+	}
+	return p
+}
+
+// outside adds up the outside effects of a kind.
+func (p Payment) outside(k OutsideKind) int64 {
+	var sum int64
+	for _, r := range p.Outside {
+		if r.Kind == k {
+			sum += r.Amount
+		}
+	}
+	return sum
+}
+
+// returned is what went back to the payer, whoever asked for it.
+func (p Payment) returned() int64 {
+	return p.Refunded + p.outside(OutsideRefund) - p.outside(OutsideRefundReversal)
+}
+
+func (k OutsideKind) known() bool {
+	switch k {
+	case OutsideCapture, OutsideRefund, OutsideDispute, OutsideCaptureReversal, OutsideRefundReversal:
+		return true
+	}
+	return false
+}
