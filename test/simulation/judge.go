@@ -1,0 +1,155 @@
+package simulation
+
+import (
+	"slices"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// judge holds what the ledger says against what the providers did, and each
+// version of a record against the one before. It adds up by itself.
+type judge struct {
+	w     *world
+	stale bool // something may have been written since the ledger was read
+
+	ops      map[payment.OperationKey]payment.Operation
+	payments []payment.Payment
+	open     map[payment.OperationKey]ledger.Open
+	markers  map[payment.OperationKey]ledger.Marker
+
+	effects map[*provider]int       // how many have been judged
+	written map[based]int64         // what a write that was made led to
+	answers map[payment.OperationKey]given
+	told    map[label]bool // calls that were told that nothing was sent
+}
+
+// based is the revision of an operation that a write was built on.
+type based struct {
+	key  payment.OperationKey
+	from int64
+}
+
+// given is the answer that an operation's callers were given.
+type given struct {
+	to    *intent
+	bytes []byte // nil while only interim
+}
+
+func newJudge(w *world) *judge {
+	return &judge{
+		w: w, ops: map[payment.OperationKey]payment.Operation{}, effects: map[*provider]int{},
+		written: map[based]int64{}, answers: map[payment.OperationKey]given{}, told: map[label]bool{},
+	}
+}
+
+// step judges what the last step did.
+func (j *judge) step() {
+	j.refresh()
+	for _, p := range j.w.providers {
+		for _, e := range p.effects[j.effects[p]:] {
+			j.effect(p, e)
+		}
+		j.effects[p] = len(p.effects)
+	}
+	j.w.mu.Lock()
+	misuse := j.w.misuse
+	j.w.misuse = nil
+	j.w.mu.Unlock()
+	slices.Sort(misuse)
+	for _, what := range misuse {
+		j.w.history.violate("ledger contract", "%s", what)
+	}
+}
+
+// refresh reads the ledger, if it may have changed, and judges what has.
+func (j *judge) refresh() {
+	if !j.stale {
+		return
+	}
+	j.stale = false
+	dump, err := j.w.store.Dump()
+	if err != nil {
+		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
+		return
+	}
+	before := j.ops
+	j.ops, j.payments, j.open, j.markers = dump.Operations, dump.Payments, dump.Open, dump.Markers
+	for _, k := range j.keys() {
+		old, known := before[k]
+		if now := j.ops[k]; !known || !same(old, now) {
+			j.version(old, now)
+			j.filed(now)
+			j.w.history.saw("state " + string(now.State))
+		}
+	}
+	for k := range before {
+		if _, kept := j.ops[k]; !kept {
+			j.w.history.violate("I3", "%s is gone", j.name(k))
+		}
+	}
+	for _, p := range j.payments {
+		j.amounts(p)
+	}
+}
+
+// same reports whether two versions of an operation are one: every write but a
+// repeated one changes one of these.
+func same(a, b payment.Operation) bool {
+	return a.Epoch == b.Epoch && a.State == b.State && a.Nonce == b.Nonce && a.Owner == b.Owner && len(a.Attempts) == len(b.Attempts) &&
+		a.NextCheck.Equal(b.NextCheck) && string(a.Response) == string(b.Response) && a.ParkReason == b.ParkReason
+}
+
+// keys lists the operations in the order of their logical names.
+func (j *judge) keys() []payment.OperationKey {
+	var list []payment.OperationKey
+	seen := map[payment.OperationKey]bool{}
+	for _, i := range j.w.intents {
+		k := i.operation()
+		if _, exists := j.ops[k]; exists && !seen[k] {
+			list = append(list, k)
+			seen[k] = true
+		}
+	}
+	if len(list) < len(j.ops) {
+		j.w.history.violate("I4", "the ledger has an operation that nobody asked for")
+	}
+	return list
+}
+
+// name is the logical name of an operation.
+func (j *judge) name(k payment.OperationKey) string {
+	for _, i := range j.w.intents {
+		if i.operation() == k {
+			return i.name
+		}
+	}
+	return "an operation that nobody asked for"
+}
+
+// operation finds the operation that a reference stands for.
+func (j *judge) operation(r payment.ReferenceID) (payment.Operation, bool) {
+	for _, op := range j.ops { // at most one: a reference is derived from what names the operation
+		if op.Reference == r {
+			return op, true
+		}
+	}
+	return payment.Operation{}, false
+}
+
+func (j *judge) provider(name payment.AccountName) *provider {
+	i := slices.IndexFunc(j.w.providers, func(p *provider) bool { return p.name == name })
+	return j.w.providers[i]
+}
+
+// The judge knows the states from the protocol, not from the code.
+
+func final(s payment.State) bool {
+	return s == payment.StateSucceeded || s == payment.StateDeclined || s == payment.StateFailed
+}
+
+func negative(s payment.State) bool { return s == payment.StateDeclined || s == payment.StateFailed }
+
+func answers(s payment.State) bool {
+	return final(s) || s == payment.StatePending || s == payment.StateRequiresAction
+}
