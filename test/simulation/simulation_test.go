@@ -8,6 +8,7 @@ import (
 
 var (
 	seeds = flag.Int("seeds", 40, "how many seeds to run")
+	hunt = flag.Bool("hunt", false, "stop at the first seed that breaks an invariant")
 	seed  = flag.Uint64("seed", 0, "the one seed to replay, with its history")
 )
 
@@ -27,9 +28,10 @@ func TestHistories(t *testing.T) {
 	for s := uint64(1); s <= uint64(*seeds); s++ {
 		h := Run(t, stage, s)
 		for c := range h.Cases { cases[c]++ }
-		if h.failed() {
+		if len(h.Violations) > 0 {
 			fails++
-			t.Errorf("seed %d: %v", s, h.Violations)
+			for _, v := range h.Violations { t.Errorf("seed %d: %s", s, v) }
+			if *hunt { if h.failed() {return}; continue }
 			if fails > 20 { break }
 		}
 	}
