@@ -64,9 +64,10 @@ func refusedPeer(err error) error {
 }
 
 // namesRecords reports whether a tenant can be an element of a record's path in
-// every ledger: 1 to 64 characters of [A-Za-z0-9._-], and not a path's dots.
+// every ledger: 1 to 64 characters of [A-Za-z0-9._-], not a path's dots, and not
+// what stands there for nobody.
 func namesRecords(t payment.TenantID) bool {
-	if len(t) == 0 || len(t) > 64 || t == "." || t == ".." {
+	if len(t) == 0 || len(t) > 64 || t == "." || t == ".." || t == payment.Nobody {
 		return false
 	}
 	for _, c := range []byte(t) {

@@ -33,7 +33,7 @@ func (o *Orchestrator) Authorize(ctx context.Context, call payment.Call, in paym
 		if err := f.open(ctx, claim, in); err != nil {
 			return err
 		}
-		return f.launch(ctx, f.drive) // the point of no return: the record says what we intend
+		return f.drive(ctx) // the point of no return: the record says what we intend
 	})
 }
 
@@ -123,7 +123,7 @@ func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt,
 func sendOf(a payment.Attempt, step payment.Step, m payment.Method, id payment.ID, amount payment.Money, in payment.Instruction) payment.Send {
 	return payment.Send{
 		Method: m, Step: step.Name, Account: a.Account, Key: step.Key, Reference: a.Reference, PaymentID: id,
-		Parent: a.Parent, Amount: amount, Instruction: in,
+		Parent: a.Parent, ProviderReference: step.Object, Amount: amount, Instruction: in,
 	}
 }
 

@@ -23,22 +23,34 @@ func (f *flight) open(ctx context.Context, t payment.Claim, in payment.Instructi
 
 // claim records an operation, its first attempt, and what it does to its payment
 // (T1). Nothing is sent unless it returns nil: while a claim is ambiguous there
-// is no intent to rely on.
+// is no intent to rely on. Then the caller is not told that nothing was done: if
+// this process ends now, whoever finds the claim carries it out.
 func (f *flight) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change, in payment.Instruction) error {
 	f.in = in
 	f.o.cfg.Probe(ctx, payment.PointClaimBefore)
-	for {
+	for doubt := false; ; {
+		if !f.ask() {
+			return ledger.ErrUnavailable // the caller was told so
+		}
 		snap, err := f.o.cfg.Ledger.Claim(ctx, s, c)
 		if err == nil {
 			f.snap, f.nonce = snap, c.Operation.Nonce
+			f.publish()
+			f.told(false)
 			f.o.cfg.Probe(ctx, payment.PointClaimAfter)
 			return nil
 		}
-		if taken, ok := errors.AsType[*payment.KeyTakenError](err); ok {
+		taken, inUse := errors.AsType[*payment.KeyTakenError](err)
+		doubt = !inUse && !errors.Is(err, ledger.ErrPaymentMoved) && (doubt || errors.Is(err, ledger.ErrAmbiguous))
+		f.told(doubt)
+		switch {
+		case inUse:
 			return f.o.taken(taken.Operation, taken.OwnerAlive, 1)
-		}
 		// The same nonce again: a claim that was made after all is recognised.
-		if !transient(err) || !f.pauseLedger(ctx) {
+		case transient(err) && f.pauseLedger(ctx):
+		case doubt:
+			return notDurable(err)
+		default:
 			return err
 		}
 	}
@@ -78,7 +90,7 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 func (f *flight) park(ctx context.Context, reason string) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
 	now := f.o.cfg.Now()
-	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: now.Add(f.o.cfg.ParkDelay), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace)}
+	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: f.o.nextLook(f.op(), now), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace)}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err
 	}
@@ -177,21 +189,6 @@ func (f *flight) stillNews(t payment.Transition, mine payment.Operation) bool {
 	return outcome && settle.Report.Evidence != payment.EvidenceNoEffectNotSticky &&
 		!now.State.Final() && now.State != payment.StateFencing && (now.Response == nil || settle.State.Final()) &&
 		now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account
-}
-
-// witness raises an alarm when this flight holds an effect that the record, as
-// others have written it by now, does not know of: there may be two.
-func (f *flight) witness(ctx context.Context, mine payment.Operation) {
-	now := f.snap.Operation
-	held, shown := f.report.ProviderReference, now.Current().ProviderReference
-	same := now.Current().Account == mine.Current().Account && (held == "" || shown == "" || held == shown)
-	denied := now.State == payment.StateDeclined || now.State == payment.StateFailed
-	if f.report.Evidence != payment.EvidenceEffect || (same && !denied) {
-		return
-	}
-	f.o.metrics.contradictions.Add(ctx, 1)
-	f.log().ErrorContext(ctx, "an effect exists that the record does not know of", "account", string(mine.Current().Account),
-		"provider_reference", string(held), "recorded_state", string(now.State))
 }
 
 // afterFence ends a flight that lost its operation: with the outcome that the

@@ -36,10 +36,7 @@ func (f *flight) decide(a payment.Answer, v payment.Verdict) (decision, error) {
 	case payment.EvidenceEffect:
 		return f.outcomeOf(payment.StateSucceeded, a, v), nil
 	case payment.EvidencePending:
-		if a.NextAction != nil {
-			return f.outcomeOf(payment.StateRequiresAction, a, v), nil
-		}
-		return f.outcomeOf(payment.StatePending, a, v), nil
+		return f.outcomeOf(pendingState(a), a, v), nil
 	case payment.EvidenceNoEffectSticky:
 		return f.negative(a, v)
 	case payment.EvidenceNoEffectNotSticky:
@@ -83,7 +80,7 @@ func (f *flight) lastSendAt(a payment.Attempt) time.Time {
 // a failure.
 func (f *flight) negative(a payment.Answer, v payment.Verdict) (decision, error) {
 	op := f.op()
-	if v.Failover && op.Method == payment.MethodAuthorize && f.o.cfg.Now().Before(op.Deadline) {
+	if v.Failover && op.Method == payment.MethodAuthorize && op.Response == nil && f.o.cfg.Now().Before(op.Deadline) {
 		next, err := f.o.nextAttempt(nextAttempt{
 			call: callOf(op, f.in), in: f.in, payment: op.PaymentID, amount: op.Amount,
 			tried: tried(op), now: f.o.cfg.Now(), deadline: op.Deadline,
@@ -96,10 +93,23 @@ func (f *flight) negative(a payment.Answer, v payment.Verdict) (decision, error)
 			return decision{}, err
 		}
 	}
-	if v.Category.Decline() {
-		return f.outcomeOf(payment.StateDeclined, a, v), nil
+	return f.outcomeOf(negativeState(v), a, v), nil
+}
+
+// pendingState is where an operation stands that the provider has accepted.
+func pendingState(a payment.Answer) payment.State {
+	if a.NextAction != nil {
+		return payment.StateRequiresAction
 	}
-	return f.outcomeOf(payment.StateFailed, a, v), nil
+	return payment.StatePending
+}
+
+// negativeState is where an operation stands that is proven to have no effect.
+func negativeState(v payment.Verdict) payment.State {
+	if v.Category.Decline() {
+		return payment.StateDeclined
+	}
+	return payment.StateFailed
 }
 
 // outcomeOf puts together what an outcome records.

@@ -36,10 +36,11 @@ type flight struct {
 	done chan struct{} // closed when the flight has ended
 	err  error         // why it ended; read after done
 
-	mu        sync.Mutex
-	view      ledger.Snapshot // what an interim answer shows; revision 0 until the ledger has taken the claim or takeover
-	settled   bool            // the outcome is known, only not yet durable
-	abandoned bool            // the caller was told that the ledger did not answer
+	mu      sync.Mutex
+	view    ledger.Snapshot // what an interim answer shows; revision 0 until the ledger has taken the claim or takeover
+	settled bool            // the outcome is known, only not yet durable
+	asked   bool            // the ledger was asked for the claim, and has not said for certain that it does not exist
+	refused bool            // the caller was told that nothing was sent: the ledger is not asked any more
 }
 
 // detach runs work in a goroutine of its own, bounded in number, and waits for
@@ -73,16 +74,6 @@ func (f *flight) work(ctx context.Context, work func(context.Context, *flight) e
 		return errors.Join(err, parked)
 	}
 	return nil // the record says how it stands, which is what the caller is told
-}
-
-// launch goes on with an operation that is claimed or taken over, unless its
-// caller was told meanwhile that the ledger did not answer and nothing was sent:
-// then it is left for the caller's retry.
-func (f *flight) launch(ctx context.Context, on func(context.Context) error) error {
-	if !f.launched() {
-		return f.park(ctx, "the ledger answered too late for the caller")
-	}
-	return on(ctx)
 }
 
 // recovered makes an error of a panic. Whatever broke may be broken still, so
@@ -137,17 +128,19 @@ func (f *flight) outcome(ctx context.Context) (payment.Reply, error) {
 }
 
 // interim answers for a flight that goes on: with what is committed and what
-// has been learned since. If the ledger has not answered yet, the caller is told
-// so, that nothing was sent, and the flight sends nothing from then on.
+// has been learned since. While the ledger certainly has no claim the caller is
+// told so, and that nothing was sent; from then on the flight makes none. Once
+// the ledger was asked nobody can tell, and the flight goes on.
 func (f *flight) interim() (payment.Reply, error) {
 	f.mu.Lock()
-	view, settled := f.view, f.settled
-	f.abandoned = view.Revision.Operation == 0
+	view, unsure := f.view, f.settled || f.asked
+	nothing := view.Revision.Operation == 0
+	f.refused = nothing && !unsure
 	f.mu.Unlock()
 	switch {
-	case view.Revision.Operation == 0:
+	case nothing && !unsure:
 		return payment.Reply{}, refusal(ledger.ErrUnavailable)
-	case settled:
+	case unsure:
 		return payment.Reply{}, notDurable(nil)
 	}
 	return f.o.reply(view)
@@ -166,13 +159,21 @@ func (f *flight) publish() {
 	f.view = view
 }
 
-// launched shows the committed claim or takeover. It reports false if the caller
-// was told before that the ledger did not answer: then nothing may be sent.
-func (f *flight) launched() bool {
-	f.publish()
+// ask reports whether the ledger may be asked for the claim, and marks that from
+// now on it may exist.
+func (f *flight) ask() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return !f.abandoned
+	f.asked = !f.refused
+	return f.asked
+}
+
+// told marks what the ledger said about the claim: unless it is in doubt, it
+// exists, which view shows, or it does not.
+func (f *flight) told(doubt bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = doubt
 }
 
 // outcomeKnown marks that from now on only durability is missing.

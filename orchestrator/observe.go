@@ -28,6 +28,10 @@ type metrics struct {
 	panics    metric.Int64Counter
 	alerts    metric.Int64Counter
 
+	fences    metric.Int64Counter
+	events    metric.Int64Counter
+	attention metric.Int64Counter
+
 	contradictions metric.Int64Counter
 }
 
@@ -55,6 +59,10 @@ func newMetrics(m metric.Meter) (*metrics, error) {
 		fenced:    counter("acquit.operation.fenced", "{operation}", "Commits refused because somebody else wrote the operation."),
 		panics:    counter("acquit.operation.panics", "{panic}", "Panics while working on operations."),
 		alerts:    counter("acquit.attempt.alerts", "{alert}", "Answers that somebody should look at."),
+
+		fences:    counter("acquit.operation.fences", "{cancel}", "Cancels that were decided for authorizations of unknown outcome."),
+		events:    counter("acquit.event.taken", "{event}", "Events of providers, by what became of them."),
+		attention: counter("acquit.attention", "{finding}", "Findings that a person must look at, repeated ones included."),
 
 		contradictions: counter("acquit.operation.contradictions", "{operation}", "Effects seen that the record does not know of."),
 	}

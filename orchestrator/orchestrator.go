@@ -106,7 +106,8 @@ type Config struct {
 	// SessionMargin is how long the session must still live for a send to go out.
 	// Defaults to 3 seconds; it must be well below the session's time to live.
 	SessionMargin time.Duration
-	// ParkDelay is when a parked operation is due again. Defaults to 30 seconds.
+	// ParkDelay is how soon an operation that could not be settled is due again; the
+	// older it is the longer that takes. Defaults to 30 seconds.
 	ParkDelay time.Duration
 	// MaxInFlight bounds the operations worked on at once in this process; a call
 	// beyond it is refused before its claim. Defaults to 4096.

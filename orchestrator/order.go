@@ -17,7 +17,7 @@ func (o *Orchestrator) carryOut(ctx context.Context, call payment.Call, order pa
 		if err := f.claimOn(ctx, call, order); err != nil {
 			return err
 		}
-		return f.launch(ctx, f.drive) // the point of no return: the record says what we intend
+		return f.drive(ctx) // the point of no return: the record says what we intend
 	})
 }
 

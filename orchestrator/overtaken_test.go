@@ -12,32 +12,50 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// Goal: a caller that was told that the ledger did not answer is not charged
-// behind its back. Method: a claim that takes longer than the caller has.
+// Goal: a caller that was told that nothing was sent is not charged behind its
+// back; and one is told so only as long as that is certain. Method: a ledger that
+// is away, or does not answer the claim, for longer than the caller waits.
 func TestToldUnavailableMeansNothingIsSent(t *testing.T) {
-	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
-		w.store.SetHook(func(_ context.Context, c ledgertest.Call) ledgertest.Fault {
-			if c.Kind == ledgertest.KindClaim {
-				time.Sleep(3 * time.Second)
-			}
-			return ledgertest.Fault{}
+	for name, c := range map[string]struct {
+		loss   ledgertest.Loss
+		slow   time.Duration
+		reason payment.Reason
+		sends  int // without a retry
+	}{
+		"away":                     {loss: ledgertest.Unavailable, reason: payment.ReasonLedgerUnavailable},
+		"silent":                   {slow: 3 * time.Second, reason: payment.ReasonOutcomePending, sends: 1},
+		"its answers are lost":     {loss: ledgertest.AmbiguousApplied, reason: payment.ReasonOutcomePending, sends: 1},
+		"the claims are lost, too": {loss: ledgertest.AmbiguousNotApplied, reason: payment.ReasonOutcomePending, sends: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+				began := time.Now()
+				w.store.SetHook(func(_ context.Context, call ledgertest.Call) ledgertest.Fault {
+					if call.Kind != ledgertest.KindClaim || time.Since(began) > 3*time.Second {
+						return ledgertest.Fault{}
+					}
+					time.Sleep(c.slow)
+					return ledgertest.Fault{Loss: c.loss}
+				})
+				o, call := w.boot("one"), newCall("key")
+				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+				defer cancel()
+				_, err := o.Authorize(ctx, call, instruction("a"))
+				if e, ok := errors.AsType[*payment.Error](err); !ok || e.Reason != c.reason {
+					t.Fatalf("got %v, want %s", err, c.reason)
+				}
+				if n := len(w.provider(0).sends()); n != 0 {
+					t.Errorf("%d sends without a claim", n)
+				}
+				time.Sleep(time.Minute)
+				if n := len(w.provider(0).sends()); n != c.sends {
+					t.Errorf("%d sends, want %d", n, c.sends)
+				}
+				w.retry(o, call, instruction("a"), 10)
+				w.state(call, payment.StateSucceeded, 1)
+			})
 		})
-		o, call := w.boot("one"), newCall("key")
-		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
-		defer cancel()
-		_, err := o.Authorize(ctx, call, instruction("a"))
-		if e, ok := errors.AsType[*payment.Error](err); !ok || e.Reason != payment.ReasonLedgerUnavailable {
-			t.Fatalf("got %v, want LEDGER_UNAVAILABLE", err)
-		}
-		time.Sleep(time.Minute)
-		w.state(call, payment.StateUnknown, 0)
-		if n := len(w.provider(0).sends()); n != 0 {
-			t.Errorf("%d sends after the caller was told that nothing was sent", n)
-		}
-		w.store.SetHook(nil)
-		w.retry(o, call, instruction("a"), 10)
-		w.state(call, payment.StateSucceeded, 1)
-	})
+	}
 }
 
 // Goal: what must not be later than a moment is compared with the wall clock,

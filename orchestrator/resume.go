@@ -24,7 +24,7 @@ func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (paymen
 			return err
 		}
 		o.cfg.Probe(ctx, payment.PointTakeoverAfter)
-		return f.launch(ctx, f.resume)
+		return f.resume(ctx)
 	})
 	return reply, recorded(err)
 }
@@ -40,18 +40,22 @@ func (f *flight) resume(ctx context.Context) error {
 			return err
 		}
 	}
+	if f.tooLate() {
+		return f.fence(ctx)
+	}
 	return f.drive(ctx)
 }
 
-// takeOver makes this flight the owner (T3). It answers false when there is
-// nothing to work on: the operation has its response, or is being fenced.
+// takeOver makes this flight the owner for a caller that came back. It answers
+// false when there is nothing that a caller's retry can bring on: the operation
+// has its response, is being cancelled, or waits for a person.
 func (f *flight) takeOver(ctx context.Context, key payment.OperationKey) (bool, error) {
 	snap, err := f.o.cfg.Ledger.Read(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	f.snap = snap
-	if snap.Operation.Response != nil || snap.Operation.State == payment.StateFencing {
+	if snap.Operation.Response != nil || snap.Operation.State == payment.StateFencing || snap.Operation.Halted {
 		return false, nil
 	}
 	if !f.o.orphaned(snap) {
@@ -60,16 +64,23 @@ func (f *flight) takeOver(ctx context.Context, key payment.OperationKey) (bool, 
 	if err := f.unseal(); err != nil {
 		return false, err
 	}
+	return true, f.own(ctx)
+}
+
+// own makes this flight the owner of the operation as it was read (T3), and
+// begins what is known about its open attempt from the record.
+func (f *flight) own(ctx context.Context) error {
 	next, err := f.ownedAgain()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := f.become(ctx, next); err != nil {
-		return false, err
+		return err
 	}
+	f.publish()
 	f.o.metrics.takeovers.Add(ctx, 1)
 	f.log().InfoContext(ctx, "operation taken over", "epoch", next.Epoch)
-	return true, nil
+	return nil
 }
 
 // become writes the takeover, repeating it while the ledger's answers are lost:
@@ -101,10 +112,15 @@ func (f *flight) ownedAgain() (payment.Operation, error) {
 	if f.notBefore.After(now) {
 		start = f.notBefore
 	}
-	attempt := op.Current()
-	f.report = payment.Report{Sends: attempt.Sends, Uncertain: attempt.Uncertain}
+	f.report = known(op)
 	deadline := start.Add(f.o.cfg.AttemptBudget)
 	return op.Next(payment.TakeOver{Owner: f.o.ownership(deadline), Deadline: deadline})
+}
+
+// known is what the record says about the open attempt's sends.
+func known(op payment.Operation) payment.Report {
+	attempt := op.Current()
+	return payment.Report{Sends: attempt.Sends, Uncertain: attempt.Uncertain}
 }
 
 // orphaned reports whether an operation may be taken over by a flight that

@@ -78,6 +78,9 @@ type Config struct {
 	// Operation bounds the work on one call.
 	Operation Operation `koanf:"operation"`
 
+	// Sweep is how open operations are looked after that no caller asks for.
+	Sweep Sweep `koanf:"sweep"`
+
 	// Retry is how a send is repeated within an attempt.
 	Retry Retry `koanf:"retry"`
 
@@ -194,8 +197,8 @@ type Operation struct {
 	// makes slow successes unknown. Not longer than AttemptBudget. Defaults to 20s.
 	AttemptTimeout time.Duration `koanf:"attempt_timeout"`
 	// ResolveBy is the time after the claim in which an unknown authorization is
-	// still completed; after it no late charge is wanted, so it is only looked up.
-	// Not shorter than Deadline. Defaults to 15m.
+	// still completed; after it no late charge is wanted, so it is looked up and
+	// cancelled. Not shorter than Deadline. Defaults to 15m.
 	ResolveBy time.Duration `koanf:"resolve_by"`
 	// InlineBudget is how long a call waits for its operation before it is answered
 	// with the state as it is; the work goes on. A shorter client deadline comes
@@ -204,6 +207,23 @@ type Operation struct {
 	// MaxInFlight bounds the operations that this process works on at a time; more
 	// are answered OVERLOADED. Defaults to 4096.
 	MaxInFlight int `koanf:"max_in_flight"`
+}
+
+// Sweep is how open operations are looked after that no caller asks for: those
+// whose process is gone, whose outcome is unknown, or which the provider has only
+// accepted. Processes share this work.
+type Sweep struct {
+	// Every is how often the index of open operations is read; what is due is found
+	// up to this much later. Defaults to 5s.
+	Every time.Duration `koanf:"every"`
+	// PerAccount bounds the operations of one account that this process looks after
+	// at a time, so that a provider that is back from an outage is not met by all of
+	// them together. Defaults to 16.
+	PerAccount int `koanf:"per_account"`
+	// Recheck is how soon an operation that could not be settled is looked at again.
+	// The older it is the longer that takes: a quarter of its age, an hour at most.
+	// Defaults to 30s.
+	Recheck time.Duration `koanf:"recheck"`
 }
 
 // Retry is how a send is repeated within an attempt, always with the same bytes
@@ -286,6 +306,7 @@ func Default() Config {
 			Deadline: 2 * time.Minute, AttemptBudget: 70 * time.Second, AttemptTimeout: 20 * time.Second,
 			ResolveBy: 15 * time.Minute, InlineBudget: 20 * time.Second, MaxInFlight: 4096,
 		},
+		Sweep:    Sweep{Every: 5 * time.Second, PerAccount: 16, Recheck: 30 * time.Second},
 		Retry:    Retry(retry.Default()),
 		Accounts: []Account{{Name: "sandbox", Driver: "sandbox", Environment: "sandbox"}},
 		Sandbox:  Sandbox{Addr: "127.0.0.1:0"},

@@ -87,9 +87,14 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	if err != nil {
 		return Addresses{}, err
 	}
+	sweep, err := startSweep(ctx, c, t, core, records, l)
+	if err != nil {
+		return Addresses{}, err
+	}
 	if err := serveGRPC(c, bound.grpc, t, core, ready, l); err != nil { //nolint:contextcheck // interceptors are built for all calls, with the context of none
 		return Addresses{}, err
 	}
+	l.add("sweep", sweep.stop) // first of all: a drain ends what it is looking after
 	ready.open(func(ctx context.Context) error {
 		return errors.Join(records.Hold(ctx, 0), reachable(ctx, records))
 	})

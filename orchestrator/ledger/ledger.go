@@ -14,6 +14,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -136,13 +137,14 @@ type Operations interface {
 	// Errors: *payment.KeyTakenError if the operation exists and is not this
 	// claim's; ErrPaymentMoved with the present snapshot; ErrSessionLost; ErrFull;
 	// ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
-	// be sent to a provider.
+	// be sent to a provider. News makes no operation: a change with any is refused.
 	Claim(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
 	// Takeover makes this process the owner (T3): it writes c.Operation, which is
 	// s.Operation after payment.TakeOver, and the marker. It is guarded by the
 	// revisions of both the operation and the marker in s, present or absent, and
 	// needs a live session. Whether it is allowed is the caller's duty to check.
+	// News makes nobody the owner: a change with any is refused.
 	//
 	// Errors: ErrFenced with the present snapshot; ErrSessionLost; ErrUnavailable;
 	// ErrAmbiguous.
@@ -154,10 +156,11 @@ type Operations interface {
 	// learned.
 	//
 	// Repeating it with the same arguments is idempotent, as for Claim: a write
-	// that was made is recognised, see Wrote; with an event, by that being kept too.
+	// that was made is recognised, see Wrote; with an event, by this process having
+	// taken that in too.
 	//
-	// Errors: ErrFenced and ErrPaymentMoved, each with the present snapshot;
-	// ErrEventKnown; ErrUnavailable; ErrAmbiguous.
+	// Errors, each before the next where several fit: ErrFenced, ErrEventKnown and
+	// ErrPaymentMoved, with the present snapshot; ErrUnavailable; ErrAmbiguous.
 	Advance(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
 	// Read returns an operation with its payment and marker, linearizably.
@@ -197,14 +200,14 @@ type Payments interface {
 
 	// Record writes news that moves no operation (T8): p as it shall be, guarded by
 	// s's revision of the payment (nil leaves it), with its event and attention.
-	// It needs no session. It returns the payment as it is then; the operation and
-	// the marker of what it returns are zero.
+	// It needs no session. It returns the payment as it is then, which is none if
+	// s has none; the operation and the marker of what it returns are zero.
 	//
-	// Repeating it is harmless: with an event it is told apart by that, without one
-	// it writes the same again.
+	// Repeating it is harmless: with an event it is refused with ErrEventKnown, and
+	// without one a payment that is as p already was written by it.
 	//
-	// Errors: ErrEventKnown; ErrPaymentMoved with the present snapshot;
-	// ErrUnavailable; ErrAmbiguous.
+	// Errors, each before the next where both fit: ErrEventKnown and ErrPaymentMoved,
+	// with the present snapshot; ErrUnavailable; ErrAmbiguous.
 	Record(ctx context.Context, s Snapshot, p *payment.Payment, n News) (Snapshot, error)
 
 	// Attention lists up to limit things that a person must look at: a tenant's, or
@@ -262,11 +265,24 @@ func hexDigit(c byte) int {
 // Wrote reports whether the record now is what the write of want made. Nonce
 // and epoch alone do not tell: a park or an outcome keeps both, so the state
 // must agree; a failover keeps all three, so the attempts must too; a further
-// fence adds a step only, and a postponed look only moves the next one.
+// fence adds a step only, and a postponed look only moves the next one. A note
+// moves none of these, so what is known of the open attempt must agree as well:
+// two processes may note different answers of one moment, and whoever came
+// second must not take the other's note for its own.
+//
+// Times and responses are not compared: a caller that builds its change again
+// after an ambiguous write makes new ones.
 func Wrote(want, now payment.Operation) bool {
 	return now.Nonce == want.Nonce && now.Epoch == want.Epoch && now.State == want.State &&
 		now.Owner == want.Owner && now.Halted == want.Halted && now.NextCheck.Equal(want.NextCheck) &&
-		len(now.Attempts) == len(want.Attempts) && len(now.Current().Steps) == len(want.Current().Steps)
+		len(now.Attempts) == len(want.Attempts) && knowsTheSame(want.Current(), now.Current())
+}
+
+// knowsTheSame compares what a report and a fence write onto an attempt.
+func knowsTheSame(a, b payment.Attempt) bool {
+	return a.Sends == b.Sends && a.Uncertain == b.Uncertain && a.Evidence == b.Evidence && a.MappingRow == b.MappingRow &&
+		a.HTTPStatus == b.HTTPStatus && a.Code == b.Code && a.RequestID == b.RequestID &&
+		a.ProviderReference == b.ProviderReference && slices.Equal(a.Steps, b.Steps)
 }
 
 // Reference is an entry of the reference index: a name that an operation is

@@ -48,6 +48,8 @@ func codecs(t *testing.T, suffix string) []codec {
 		codecOf("marker", marker, EncodeMarker, DecodeMarker),
 		codecOf("open", open, EncodeOpen, DecodeOpen),
 		codecOf("reference", op.Key, EncodeReference, DecodeReference),
+		codecOf("event", taken(t, suffix), EncodeTaken, DecodeTaken),
+		codecOf("attention", attention(t, suffix), EncodeAttention, DecodeAttention),
 	}
 }
 
@@ -327,7 +329,7 @@ func TestRecordKeepsInstants(t *testing.T) {
 // Whatever bytes are in the store, reading them gives a record or an error, and a
 // record that was read is written and read again unchanged.
 func FuzzDecode(f *testing.F) {
-	names := []string{"operation", "payment", "marker", "open", "reference"}
+	names := []string{"operation", "payment", "marker", "open", "reference", "event", "attention"}
 	for _, name := range names {
 		raw, err := os.ReadFile(filepath.Join("testdata", name+".json"))
 		if err != nil {
@@ -343,6 +345,8 @@ func FuzzDecode(f *testing.F) {
 		stable(t, raw, DecodeMarker, EncodeMarker)
 		stable(t, raw, DecodeOpen, EncodeOpen)
 		stable(t, raw, DecodeReference, EncodeReference)
+		stable(t, raw, DecodeTaken, EncodeTaken)
+		stable(t, raw, DecodeAttention, EncodeAttention)
 	})
 }
 

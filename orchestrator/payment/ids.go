@@ -119,10 +119,22 @@ func (k OperationKey) Hash() KeyHash {
 	return KeyHash(k.ID[1:])
 }
 
+// Nobody stands in the names of records for the tenant of what belongs to none.
+// It is no tenant's name.
+const Nobody TenantID = "_"
+
+// Validate reports whether the tenant can be part of a record's name.
+func (t TenantID) Validate() error {
+	if t == "" || t == Nobody || strings.ContainsAny(string(t), "/\x00") {
+		return fmt.Errorf("tenant %q cannot name a record", string(t))
+	}
+	return nil
+}
+
 // Validate reports whether the key can name a record: a tenant and a well-formed id.
 func (k OperationKey) Validate() error {
-	if k.Tenant == "" || strings.ContainsAny(string(k.Tenant), "/\x00") {
-		return fmt.Errorf("operation key: tenant %q cannot name a record", k.Tenant)
+	if err := k.Tenant.Validate(); err != nil {
+		return fmt.Errorf("operation key: %w", err)
 	}
 	if k.Method() == "" {
 		return fmt.Errorf("operation key: id %q has no known method", k.ID)

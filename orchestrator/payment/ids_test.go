@@ -76,6 +76,7 @@ func TestOperationKeyValidate(t *testing.T) {
 		"no tenant":        {ID: "a" + hash},
 		"tenant is a path": {Tenant: "a/b", ID: "a" + hash},
 		"tenant with NUL":  {Tenant: "a\x00", ID: "a" + hash},
+		"nobody's":         {Tenant: payment.Nobody, ID: "a" + hash},
 		"no id":            {Tenant: "t"},
 		"unknown method":   {Tenant: "t", ID: "x" + hash},
 		"upper case":       {Tenant: "t", ID: payment.OperationID("a" + strings.ToUpper(hash))},

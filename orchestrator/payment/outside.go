@@ -53,7 +53,7 @@ func (p Payment) ours(op Operation) Payment {
 		return p
 	}
 	p.Outside = slices.DeleteFunc(slices.Clone(p.Outside), func(r Outside) bool {
-		return r.Object == object && (r.Kind == OutsideCapture || r.Kind == OutsideRefund)
+		return r.Object == object && r.Kind.Ordinary()
 	})
 	if len(p.Outside) == 0 {
 		p.Outside = nil
@@ -76,6 +76,10 @@ func (p Payment) outside(k OutsideKind) int64 {
 func (p Payment) returned() int64 {
 	return p.Refunded + p.outside(OutsideRefund) - p.outside(OutsideRefundReversal)
 }
+
+// Ordinary reports whether an operation of ours could have had the same effect:
+// then an object that one of them made is that operation's, not somebody else's.
+func (k OutsideKind) Ordinary() bool { return k == OutsideCapture || k == OutsideRefund }
 
 func (k OutsideKind) known() bool {
 	switch k {

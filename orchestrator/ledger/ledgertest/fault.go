@@ -17,25 +17,28 @@ const (
 	KindTakeover    Kind = "takeover"
 	KindOutcome     Kind = "outcome"  // Advance that enters a state with a response
 	KindFailover    Kind = "failover" // Advance with one more attempt
-	KindFence       Kind = "fence"    // Advance that enters FENCING
-	KindPark        Kind = "park"     // Advance that ends the flight without an outcome
-	KindNote        Kind = "note"     // any other Advance
+	KindFence       Kind = "fence"    // Advance with one more cancel
+	KindPark        Kind = "park"     // Advance that ends the flight without an outcome, halts, or moves the next look
+	KindNote        Kind = "note"     // any other Advance: it moves nothing
+	KindRecord      Kind = "record"
 	KindAnchor      Kind = "anchor"
 	KindRead        Kind = "read"
 	KindPayment     Kind = "payment"
 	KindList        Kind = "list"
+	KindAttention   Kind = "attention"
 	KindByReference Kind = "by_reference"
 	KindDue         Kind = "due"
 	KindAwait       Kind = "await"
 	KindHold        Kind = "hold"
+	KindLiving      Kind = "living"
 )
 
 // Writes reports whether such a call writes records.
 func (k Kind) Writes() bool {
 	switch k {
-	case KindClaim, KindTakeover, KindOutcome, KindFailover, KindFence, KindPark, KindNote, KindAnchor:
+	case KindClaim, KindTakeover, KindOutcome, KindFailover, KindFence, KindPark, KindNote, KindRecord, KindAnchor:
 		return true
-	case KindRead, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold:
+	case KindRead, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold, KindAttention, KindLiving:
 		return false
 	}
 	return false
@@ -43,14 +46,15 @@ func (k Kind) Writes() bool {
 
 // kindOfAdvance is what a change of s amounts to.
 func kindOfAdvance(s ledger.Snapshot, c ledger.Change) Kind {
+	old, op := s.Operation, c.Operation
 	switch {
-	case c.Operation.State.Answers() && c.Operation.State != s.Operation.State:
+	case op.State.Answers() && op.State != old.State:
 		return KindOutcome
-	case len(c.Operation.Attempts) > len(s.Operation.Attempts):
+	case len(op.Attempts) > len(old.Attempts):
 		return KindFailover
-	case c.Operation.State == payment.StateFencing && s.Operation.State != payment.StateFencing:
+	case len(op.Current().Steps) > len(old.Current().Steps):
 		return KindFence
-	case c.Operation.Owner == "":
+	case op.State != old.State || op.Owner != old.Owner || op.Halted != old.Halted || !op.NextCheck.Equal(old.NextCheck):
 		return KindPark
 	}
 	return KindNote
@@ -60,8 +64,8 @@ func kindOfAdvance(s ledger.Snapshot, c ledger.Change) Kind {
 type Call struct {
 	Kind Kind
 	Boot payment.BootID
-	// Key is of the operation concerned; zero for KindPayment, KindList,
-	// KindByReference, KindDue, KindHold and KindAnchor.
+	// Key is of the operation concerned; zero for KindRecord, KindPayment, KindList,
+	// KindAttention, KindByReference, KindDue, KindHold, KindLiving and KindAnchor.
 	Key payment.OperationKey
 }
 

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -45,6 +46,8 @@ type Store struct {
 	open       map[payment.OperationKey]ledger.Open
 	references map[ledger.Reference]payment.OperationKey
 	anchors    map[string][]byte
+	events     map[payment.EventKey][]byte
+	attention  map[attentionKey][]byte
 	history    map[version][]byte   // every version of every record
 	nonces     map[string]ownership // whose each nonce written so far is
 }
@@ -58,6 +61,12 @@ type record struct {
 type paymentKey struct {
 	tenant payment.TenantID
 	id     payment.ID
+}
+
+// attentionKey names what a tenant's people must look at.
+type attentionKey struct {
+	tenant payment.TenantID
+	id     string
 }
 
 // version names one version of a record.
@@ -108,6 +117,7 @@ func NewStore(tb testing.TB, c Config) *Store {
 		boots: map[payment.BootID]*boot{}, operations: map[payment.OperationKey]record{}, payments: map[paymentKey]record{},
 		markers: map[payment.OperationKey]marker{}, open: map[payment.OperationKey]ledger.Open{},
 		references: map[ledger.Reference]payment.OperationKey{}, anchors: map[string][]byte{},
+		events: map[payment.EventKey][]byte{}, attention: map[attentionKey][]byte{},
 		history: map[version][]byte{}, nonces: map[string]ownership{},
 	}
 }
@@ -240,9 +250,9 @@ func (s *Store) paymentSnapshot(k paymentKey) (ledger.Snapshot, error) {
 	return ledger.Snapshot{Payment: p, Revision: ledger.Revision{Payment: rec.revision}}, err
 }
 
-// commit makes a change true, with all that follows from it, in one revision.
-// The caller holds the lock and has checked the guards.
-func (s *Store) commit(c ledger.Change, holder *lease) (ledger.Snapshot, error) {
+// commit makes a change by a boot true, with all that follows from it, in one
+// revision. The caller holds the lock and has checked the guards.
+func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger.Snapshot, error) {
 	op := c.Operation
 	raw, err := ledger.EncodeOperation(op)
 	if err != nil {
@@ -254,18 +264,28 @@ func (s *Store) commit(c ledger.Change, holder *lease) (ledger.Snapshot, error) 
 			return ledger.Snapshot{}, err
 		}
 	}
+	news, err := encodeNews(b, op.Key, c.News)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
 	s.revision++
 	s.operations[op.Key] = record{raw, s.revision}
 	s.history[version{operation: op.Key, revision: s.revision}] = raw
 	s.nonces[op.Nonce] = ownership{op.Key, op.Epoch}
 	if c.Payment != nil {
-		pk := paymentKey{c.Payment.Tenant, c.Payment.ID}
-		s.payments[pk] = record{rawPayment, s.revision}
-		s.history[version{payment: pk, revision: s.revision}] = rawPayment
+		s.keepPayment(*c.Payment, rawPayment)
 	}
+	s.keepNews(c.News, news)
 	s.index(op, holder)
 	s.wake()
 	return s.snapshot(op.Key)
+}
+
+// keepPayment stores a payment at the present revision.
+func (s *Store) keepPayment(p payment.Payment, raw []byte) {
+	k := paymentKey{p.Tenant, p.ID}
+	s.payments[k] = record{raw, s.revision}
+	s.history[version{payment: k, revision: s.revision}] = raw
 }
 
 // index makes the entries that follow from an operation. holder is the session
@@ -304,7 +324,8 @@ func (s *Store) operationsOf(p payment.Payment) ([]payment.Operation, error) {
 	return ops, nil
 }
 
-// due lists the open entries of a shard up to a time. The caller holds the lock.
+// due lists the open entries of a shard up to a time, the longest due first.
+// The caller holds the lock.
 func (s *Store) due(shard int, now time.Time) []ledger.Open {
 	var all []ledger.Open
 	for k, o := range s.open {
@@ -312,7 +333,9 @@ func (s *Store) due(shard int, now time.Time) []ledger.Open {
 			all = append(all, o)
 		}
 	}
-	slices.SortFunc(all, func(a, b ledger.Open) int { return a.Due.Compare(b.Due) })
+	slices.SortFunc(all, func(a, b ledger.Open) int {
+		return cmp.Or(a.Due.Compare(b.Due), cmp.Compare(a.Key.ID, b.Key.ID))
+	})
 	return all
 }
 

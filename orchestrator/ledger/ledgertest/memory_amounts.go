@@ -64,6 +64,7 @@ func (f *faults) reserves(name string, snap ledger.Snapshot, c ledger.Change) {
 	f.unless(holdingsOf(after) == holdingsOf(before).with(c.Operation), "%s reserves %+v after %+v, to hold %d",
 		name, holdingsOf(after), holdingsOf(before), c.Operation.Held)
 	f.unless(moved(before) == moved(after), "%s moves money", name)
+	f.unless(slices.Equal(before.Outside, after.Outside), "%s changes what others did", name)
 }
 
 // settles checks that what an operation holds is given back when it is final, and

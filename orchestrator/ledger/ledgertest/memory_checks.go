@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -47,7 +50,7 @@ func (s *Store) claimFaults(b payment.BootID, snap ledger.Snapshot, c ledger.Cha
 		f.payment(name, snap, c)
 		f.unless(slices.Contains(c.Payment.Operations, op.Key.ID), "%s on a payment that does not list it", name)
 		f.reserves(name, snap, c)
-		f.unless(s.returnedPayment(snap, c), "%s on a payment that no ledger returned", name)
+		f.unless(s.returnedPayment(snap, *c.Payment), "%s on a payment that no ledger returned", name)
 	}
 	f.unless(c.Payment != nil || op.Held == 0 && op.Method != payment.MethodVoid, "%s takes nothing of its payment", name)
 	return f
@@ -59,6 +62,7 @@ func (s *Store) takeoverFaults(b payment.BootID, snap ledger.Snapshot, c ledger.
 	old, op := snap.Operation, c.Operation
 	name := fmt.Sprintf("takeover of %s", op.Key.ID)
 	f.kept(name, old, op)
+	f.unless(!old.Halted, "%s, which is halted", name)
 	f.unless(s.returned(snap), "%s from a snapshot that no ledger returned", name)
 	f.unless(op.Epoch == old.Epoch+1, "%s from epoch %d to %d", name, old.Epoch, op.Epoch)
 	f.unless(op.Owner == b, "%s by boot %s for boot %s", name, b, op.Owner)
@@ -88,11 +92,17 @@ func (s *Store) advanceFaults(snap ledger.Snapshot, c ledger.Change) []string {
 	f.unless(op.Owner == old.Owner || op.Owner == "", "%s changes the owner to %s", name, op.Owner)
 	f.unless(op.State != payment.StateIntent || op.Owner != "", "%s leaves an intent without an owner", name)
 	f.attempts(name, old, op)
+	f.fences(name, old, op)
+	f.halts(name, old, op)
 	f.response(name, old, op)
+	if kindOfAdvance(snap, c) == KindNote {
+		f.notes(name, old, c)
+	}
 	if c.Payment != nil {
 		f.payment(name, snap, c)
-		f.unless(s.returnedPayment(snap, c), "%s on a payment that no ledger returned", name)
+		f.unless(s.returnedPayment(snap, *c.Payment), "%s on a payment that no ledger returned", name)
 		f.settles(name, op, snap.Payment, *c.Payment)
+		f.outsideOf(name, op, snap.Payment, *c.Payment)
 	}
 	f.unless(c.Payment != nil || !op.State.Final(), "%s does not show in its payment", name)
 	return f
@@ -146,6 +156,7 @@ func (f *faults) attempts(name string, old, op payment.Operation) {
 			now.ResendNotAfter.Equal(before.ResendNotAfter) && now.Epoch == before.Epoch && now.Sends >= before.Sends &&
 			len(now.Steps) >= len(before.Steps) && slices.Equal(now.Steps[:min(len(now.Steps), len(before.Steps))], before.Steps),
 			"%s changes what attempt %d was made with", name, i+1)
+		f.unless(i == len(old.Attempts)-1 || cmp.Equal(before, now, cmpopts.EquateEmpty()), "%s changes attempt %d, which was closed", name, i+1)
 		if i < len(op.Attempts)-1 {
 			f.unless(!now.Closed.IsZero(), "%s leaves attempt %d open behind another", name, i+1)
 			f.unless(now.Evidence == payment.EvidenceNoEffectSticky || now.Evidence == payment.EvidenceNoEffectNotSticky,
@@ -184,11 +195,11 @@ func (s *Store) returned(snap ledger.Snapshot) bool {
 }
 
 // returnedPayment is returned for the payment that a change was made from.
-func (s *Store) returnedPayment(snap ledger.Snapshot, c ledger.Change) bool {
+func (s *Store) returnedPayment(snap ledger.Snapshot, p payment.Payment) bool {
 	if snap.Revision.Payment == 0 {
 		return true // to be created
 	}
 	raw, err := ledger.EncodePayment(snap.Payment)
-	k := paymentKey{c.Payment.Tenant, c.Payment.ID}
+	k := paymentKey{p.Tenant, p.ID}
 	return err == nil && bytes.Equal(raw, s.history[version{payment: k, revision: snap.Revision.Payment}])
 }

@@ -3,7 +3,6 @@ package ledgertest
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -120,6 +119,9 @@ func (l *Memory) session() (*lease, error) {
 
 // Claim implements ledger.Ledger.
 func (l *Memory) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if err := ledger.CheckOwns(c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	l.store.check(func() []string { return l.store.claimFaults(l.boot, s, c) })
 	return l.write(ctx, KindClaim, c.Operation.Key, func() (ledger.Snapshot, error) { return l.claim(s, c) })
 }
@@ -152,11 +154,14 @@ func (l *Memory) claim(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, err
 			return now, fmt.Errorf("payment %s: %w", c.Payment.ID, ledger.ErrPaymentMoved)
 		}
 	}
-	return l.store.commit(c, held)
+	return l.store.commit(l.boot, c, held)
 }
 
 // Takeover implements ledger.Ledger.
 func (l *Memory) Takeover(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if err := ledger.CheckOwns(c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	l.store.check(func() []string { return l.store.takeoverFaults(l.boot, s, c) })
 	return l.write(ctx, KindTakeover, c.Operation.Key, func() (ledger.Snapshot, error) { return l.takeover(s, c) })
 }
@@ -173,7 +178,7 @@ func (l *Memory) takeover(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, 
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
-	return l.store.commit(ledger.Change{Operation: c.Operation}, held)
+	return l.store.commit(l.boot, ledger.Change{Operation: c.Operation}, held)
 }
 
 // Advance implements ledger.Ledger.
@@ -188,12 +193,18 @@ func (l *Memory) advance(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, e
 		return ledger.Snapshot{}, err
 	}
 	if now.Revision.Operation != s.Revision.Operation {
+		if c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key) {
+			return now, fmt.Errorf("operation %s: %w", c.Operation.Key.ID, ledger.ErrFenced)
+		}
 		return made(now, c)
+	}
+	if err := l.store.known(c.Event); err != nil {
+		return now, err
 	}
 	if c.Payment != nil && now.Revision.Payment != s.Revision.Payment {
 		return now, fmt.Errorf("payment %s: %w", c.Payment.ID, ledger.ErrPaymentMoved)
 	}
-	return l.store.commit(c, nil)
+	return l.store.commit(l.boot, c, nil)
 }
 
 // made tells a write that was made before from one that is fenced.
@@ -372,16 +383,3 @@ func (l *Memory) Anchor(ctx context.Context, name string, value []byte) ([]byte,
 	}
 	return stored, nil
 }
-
-// Record implements ledger.Ledger.
-func (l *Memory) Record(context.Context, ledger.Snapshot, *payment.Payment, ledger.News) (ledger.Snapshot, error) {
-	return ledger.Snapshot{}, errors.ErrUnsupported
-}
-
-// Attention implements ledger.Ledger.
-func (l *Memory) Attention(context.Context, payment.TenantID, string, int) ([]payment.Attention, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Living implements ledger.Ledger.
-func (l *Memory) Living(context.Context) ([]payment.BootID, error) { return nil, errors.ErrUnsupported }

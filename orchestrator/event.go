@@ -1,0 +1,317 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/mapping"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Taken says what became of an event.
+type Taken string
+
+// What becomes of events.
+const (
+	TakenSettled    Taken = "settled"    // it settled its operation, or moved it on
+	TakenNoted      Taken = "noted"      // it added to what is known, or told nothing new
+	TakenOutside    Taken = "outside"    // it changed what happened to the payment beside our operations
+	TakenDuplicate  Taken = "duplicate"  // it was taken in before
+	TakenOrphan     Taken = "orphan"     // it is about nothing that we know: kept for a person
+	TakenContradict Taken = "contradict" // it contradicts what is on record: kept for a person
+)
+
+// eventTries bounds how often one event follows records that others move.
+const eventTries = 16
+
+// Apply takes in what a provider told unasked (T6, T8), once per event id. The
+// caller has verified that it is authentic. When Apply returns without an error,
+// what it says is durable: it settles the operation that it is about as an answer
+// would, whoever owns that now, adds to what is known, or is put before a person.
+// A final record is never changed by it.
+//
+// Errors: *payment.Error if the ledger is away or the records keep moving; the
+// event is then to be delivered again.
+func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error) {
+	if e.ID == "" || e.Account == "" {
+		return "", &payment.Error{Reason: payment.ReasonRequestInvalid, Message: "an event needs an account and an id"}
+	}
+	taken, err := o.apply(ctx, e)
+	if errors.Is(err, ledger.ErrEventKnown) {
+		taken, err = TakenDuplicate, nil
+	}
+	if err != nil {
+		return "", recorded(refusal(err))
+	}
+	o.metrics.events.Add(ctx, 1, metric.WithAttributes(attribute.String("payment.event", string(taken)), attribute.String("payment.account", string(e.Account))))
+	o.log.InfoContext(ctx, "event taken in", "account", string(e.Account), "event_id", e.ID, "taken", string(taken),
+		"provider_reference", string(e.Answer.Reference), "provider_code", e.Answer.Code)
+	return taken, nil
+}
+
+func (o *Orchestrator) apply(ctx context.Context, e payment.Event) (Taken, error) {
+	for range eventTries {
+		taken, err := o.hear(ctx, e)
+		if !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, ledger.ErrPaymentMoved) {
+			return taken, err
+		}
+	}
+	return "", ledger.ErrPaymentMoved
+}
+
+// hear makes of an event what the records as they stand now call for.
+func (o *Orchestrator) hear(ctx context.Context, e payment.Event) (Taken, error) {
+	ours := true
+	key, err := o.owning(ctx, e.Account, string(e.Answer.Reference), string(e.Reference))
+	if errors.Is(err, ledger.ErrNotFound) && e.Outside != nil {
+		ours = false
+		key, err = o.owning(ctx, e.Account, string(e.Parent))
+	}
+	if errors.Is(err, ledger.ErrNotFound) {
+		return o.orphan(ctx, e)
+	}
+	if err != nil {
+		return "", err
+	}
+	snap, err := o.cfg.Ledger.Read(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
+	if e.Outside != nil && (!ours || !e.Outside.Kind.Ordinary()) {
+		return n.outside(ctx)
+	}
+	return n.about(ctx)
+}
+
+// owning finds the operation that an object of a provider belongs to: by the
+// provider's name for it, else by ours.
+func (o *Orchestrator) owning(ctx context.Context, account payment.AccountName, names ...string) (payment.OperationKey, error) {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		key, err := o.cfg.Ledger.ByReference(ctx, account, name)
+		if !errors.Is(err, ledger.ErrNotFound) {
+			return key, err
+		}
+	}
+	return payment.OperationKey{}, ledger.ErrNotFound
+}
+
+// orphan keeps an event that is about nothing we know. It may be ahead of its
+// operation, or somebody else's at the same merchant.
+func (o *Orchestrator) orphan(ctx context.Context, e payment.Event) (Taken, error) {
+	a := payment.Attention{
+		Kind: payment.AttentionOrphan, Account: e.Account, Object: e.Answer.Reference, Event: &e, Time: o.cfg.Now(),
+		Summary: "an authentic event is about an object that no operation made",
+	}.Identified()
+	if _, err := o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &e.EventKey, Attention: &a}); err != nil {
+		return "", err
+	}
+	o.alarm(ctx, a)
+	return TakenOrphan, nil
+}
+
+// news is an event together with the operation that it is about. It borrows a
+// flight's ways to judge and record, and never sends.
+type news struct {
+	*flight
+
+	event payment.Event
+}
+
+// about takes in what an event says about the object of an operation.
+func (n *news) about(ctx context.Context) (Taken, error) {
+	op, e := n.op(), n.event
+	i := slices.IndexFunc(op.Attempts, func(a payment.Attempt) bool { return a.Account == e.Account })
+	if i < 0 {
+		return "", fmt.Errorf("%w: operation %s has no attempt on account %s", ledger.ErrRecord, op.Key.ID, e.Account)
+	}
+	answer := e.Answer
+	answer.Transport = payment.TransportAnswered
+	if i < len(op.Attempts)-1 {
+		// An effect there means that a refusal was none.
+		return n.second(ctx, n.o.cfg.Table.Judge(op.Attempts[i].Target.Driver, mapping.Query, answer), "an effect on an account that the operation had left")
+	}
+	verdict := n.judge(mapping.Query, &answer)
+	switch {
+	case n.otherObject(answer):
+		return n.second(ctx, verdict, "an effect under a second object of the provider")
+	case op.State.Final():
+		return n.afterwards(ctx, answer, verdict)
+	case op.State == payment.StateFencing:
+		return n.whileFencing(ctx, answer, verdict)
+	}
+	return n.settles(ctx, answer, verdict)
+}
+
+// settles records what an event proves, as the answer to a send would have been (T6).
+func (n *news) settles(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
+	var d decision
+	switch v.Evidence {
+	case payment.EvidenceEffect:
+		d = n.outcomeOf(payment.StateSucceeded, a, v)
+	case payment.EvidencePending:
+		if n.op().Response != nil {
+			return n.noted(ctx)
+		}
+		d = n.outcomeOf(pendingState(a), a, v)
+	case payment.EvidenceNoEffectSticky:
+		d = n.outcomeOf(negativeState(v), a, v)
+	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
+		return n.noted(ctx)
+	}
+	n.learn(a, v)
+	d.settle.Report = n.report
+	if err := n.record(ctx, d.settle, d.apply); err != nil {
+		return "", err
+	}
+	n.o.metrics.outcome(ctx, n.op())
+	n.log().InfoContext(ctx, "operation settled by an event", "state", string(n.op().State), "account", string(n.event.Account))
+	return TakenSettled, nil
+}
+
+// whileFencing adds to what is known about an authorization that is being
+// cancelled: only the object as it is read after the cancel settles that, and the
+// event may be older.
+func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
+	if v.Evidence == payment.EvidenceUnknown || v.Evidence == payment.EvidenceNoEffectNotSticky {
+		return n.noted(ctx)
+	}
+	n.learn(a, v)
+	if err := n.record(ctx, payment.Note{Report: n.report}, payment.Applied{}); err != nil {
+		return "", err
+	}
+	return TakenNoted, nil
+}
+
+// second takes in news of what may be a second effect. Nothing more is sent
+// before a person has looked.
+func (n *news) second(ctx context.Context, v payment.Verdict, found string) (Taken, error) {
+	if v.Evidence != payment.EvidenceEffect && v.Evidence != payment.EvidencePending {
+		return n.noted(ctx)
+	}
+	op, now := n.op(), n.o.cfg.Now()
+	if op.State != payment.StateIntent && op.State != payment.StateUnknown {
+		return n.contradict(ctx, payment.AttentionSecondEffect, found)
+	}
+	change, err := n.change(payment.Halt{Reason: found, At: now, Due: n.o.nextLook(op, now)}, payment.Applied{})
+	if err != nil {
+		return "", err
+	}
+	a := n.finding(payment.AttentionSecondEffect, found)
+	change.Event, change.Attention = &n.event.EventKey, &a
+	if _, err := n.o.cfg.Ledger.Advance(ctx, n.snap, change); err != nil {
+		return "", err
+	}
+	return n.contradicted(ctx, a), nil
+}
+
+// afterwards compares news with a record that is final. What the provider
+// documents as a reversal comes with Outside instead.
+func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
+	succeeded := n.op().State == payment.StateSucceeded
+	switch v.Evidence {
+	case payment.EvidenceEffect:
+		if succeeded || n.undone(ctx) {
+			return n.noted(ctx)
+		}
+		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")
+	case payment.EvidenceNoEffectSticky:
+		if succeeded {
+			return n.contradict(ctx, payment.AttentionContradiction, "an operation that succeeded is said to have had no effect: "+a.Code)
+		}
+	case payment.EvidencePending, payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
+	}
+	return n.noted(ctx)
+}
+
+// undone asks the provider whether an effect that is told of an operation without
+// one is gone by now: an event from before a cancel may come after it.
+func (n *news) undone(ctx context.Context) bool {
+	if n.account() == nil {
+		return false
+	}
+	now := n.snap
+	n.snap.Operation.Attempts = slices.Clone(now.Operation.Attempts)
+	current := &n.snap.Operation.Attempts[len(now.Operation.Attempts)-1]
+	current.ProviderReference = n.event.Answer.Reference
+	d, err := n.query(ctx)
+	n.snap, n.report = now, known(now.Operation)
+	return err == nil && d.action == actionSettle && d.settle.State != payment.StateSucceeded
+}
+
+// otherObject reports news of another object than the one that the operation is
+// known by.
+func (n *news) otherObject(a payment.Answer) bool {
+	known := n.op().Current().ProviderReference
+	return known != "" && a.Reference != "" && a.Reference != known
+}
+
+// outside records what happened to the payment beside our operations (T8).
+func (n *news) outside(ctx context.Context) (Taken, error) {
+	p, changed, err := n.snap.Payment.WithOutside(*n.event.Outside, n.o.cfg.Now())
+	if err != nil {
+		return "", err
+	}
+	if !changed {
+		return n.noted(ctx)
+	}
+	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, ledger.News{Event: &n.event.EventKey}); err != nil {
+		return "", err
+	}
+	n.log().WarnContext(ctx, "money moved beside our operations", "kind", string(n.event.Outside.Kind),
+		"amount", n.event.Outside.Amount, "provider_reference", string(n.event.Outside.Object))
+	return TakenOutside, nil
+}
+
+// noted keeps that the event was taken in, since it changes nothing.
+func (n *news) noted(ctx context.Context) (Taken, error) {
+	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &n.event.EventKey}); err != nil {
+		return "", err
+	}
+	return TakenNoted, nil
+}
+
+// contradict puts the event before a person, and leaves the record alone.
+func (n *news) contradict(ctx context.Context, kind payment.AttentionKind, summary string) (Taken, error) {
+	a := n.finding(kind, summary)
+	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &n.event.EventKey, Attention: &a}); err != nil {
+		return "", err
+	}
+	return n.contradicted(ctx, a), nil
+}
+
+func (n *news) contradicted(ctx context.Context, a payment.Attention) Taken {
+	n.o.metrics.contradictions.Add(ctx, 1)
+	n.o.alarm(ctx, a)
+	return TakenContradict
+}
+
+func (n *news) finding(kind payment.AttentionKind, summary string) payment.Attention {
+	a := *n.o.concerning(n.op(), kind, n.event.Answer.Reference, summary)
+	a.Account, a.Event = n.event.Account, &n.event
+	return a.Identified()
+}
+
+// record makes a transition durable together with the event, once: if the record
+// has moved, what the event calls for is decided anew.
+func (n *news) record(ctx context.Context, t payment.Transition, applied payment.Applied) error {
+	change, err := n.change(t, applied)
+	if err != nil {
+		return err
+	}
+	change.Event = &n.event.EventKey
+	snap, err := n.o.cfg.Ledger.Advance(ctx, n.snap, change)
+	if err == nil {
+		n.snap = snap
+	}
+	return err
+}

@@ -1,0 +1,42 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// CheckOwns refuses a claim or a takeover that comes with news. It is a bug of
+// the caller, which every implementation refuses before it asks its store.
+func CheckOwns(c Change) error {
+	if c.News != (News{}) {
+		return fmt.Errorf("ledger: news with a claim or takeover of operation %s", c.Operation.Key.ID)
+	}
+	return nil
+}
+
+// CheckRecord refuses what Record cannot mean: nothing at all, or another payment
+// than the one that guards it. It is a bug of the caller, as for CheckOwns.
+func CheckRecord(s Snapshot, p *payment.Payment, n News) error {
+	if p == nil && n == (News{}) {
+		return errors.New("ledger: nothing to record")
+	}
+	if p != nil && (s.Revision.Payment == 0 || p.ID != s.Payment.ID || p.Tenant != s.Payment.Tenant) {
+		return fmt.Errorf("ledger: payment %s of %s is recorded from a snapshot of %q", p.ID, p.Tenant, s.Payment.ID)
+	}
+	return nil
+}
+
+// Recorded reports whether the payment now is what a Record of want made. It
+// tells its own write from another's only if no event does: two processes that
+// record the very same have nothing to tell apart.
+func Recorded(want, now payment.Payment) bool {
+	a, err := EncodePayment(want)
+	if err != nil {
+		return false
+	}
+	b, err := EncodePayment(now)
+	return err == nil && bytes.Equal(a, b)
+}

@@ -1,0 +1,114 @@
+package ledgertest
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// fences checks that a cancel is decided by an owner, one at a time, on the open
+// attempt, and that an operation fences if and only if it has one to send. What
+// leaves FENCING without an outcome leaves for another account.
+func (f *faults) fences(name string, old, op payment.Operation) {
+	if old.State == payment.StateFencing && op.State == payment.StateIntent {
+		f.unless(len(op.Attempts) == len(old.Attempts)+1, "%s goes on without another attempt", name)
+	}
+	if len(op.Attempts) != len(old.Attempts) || len(op.Attempts) == 0 {
+		return // its new attempt is made with its steps
+	}
+	before, now := old.Current().Steps, op.Current().Steps
+	added := len(now) - len(before)
+	f.unless(op.State != payment.StateFencing || old.State == payment.StateFencing || added == 1, "%s fences without a cancel", name)
+	if added <= 0 {
+		return
+	}
+	f.unless(added == 1 && now[len(now)-1].Name.Fence() && op.State == payment.StateFencing, "%s adds a step that is no cancel", name)
+	f.unless(old.Owner != "" && op.Owner == old.Owner, "%s fences without an owner", name)
+	f.unless(op.Method == payment.MethodAuthorize && !old.Halted, "%s fences what must not be fenced", name)
+	for _, s := range before {
+		f.unless(s.Name != now[len(now)-1].Name && s.Key != now[len(now)-1].Key, "%s fences with a step that exists", name)
+	}
+}
+
+// halts checks that what is halted has no owner and stays halted until it is final.
+func (f *faults) halts(name string, old, op payment.Operation) {
+	f.unless(op.Halted || !old.Halted, "%s goes on although it was halted", name)
+	if !op.Halted || op.State.Final() {
+		return
+	}
+	f.unless(op.Owner == "", "%s halts with an owner", name)
+	f.unless(old.Halted || op.State == payment.StateUnknown, "%s halts in state %s", name, op.State)
+	f.unless(len(op.Attempts) == len(old.Attempts), "%s is halted and goes to another account", name)
+}
+
+// notes checks that nothing changes but what is known of the open attempt.
+func (f *faults) notes(name string, old payment.Operation, c ledger.Change) {
+	op := c.Operation
+	f.unless(c.Payment == nil, "%s moves nothing but the payment", name)
+	if len(op.Attempts) != len(old.Attempts) || len(op.Attempts) == 0 {
+		return // told elsewhere
+	}
+	want, now := old.Current(), op.Current()
+	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
+	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
+	rest := old
+	rest.Attempts = append(slices.Clone(old.Attempts[:len(old.Attempts)-1]), want)
+	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than what is known of its attempt", name)
+}
+
+// recordFaults is what is wrong with news that moves no operation.
+func (s *Store) recordFaults(snap ledger.Snapshot, p *payment.Payment) []string {
+	if p == nil {
+		return nil
+	}
+	var f faults
+	old := snap.Payment
+	name := fmt.Sprintf("record of payment %s", p.ID)
+	f.unless(s.returnedPayment(snap, *p), "%s from a payment that no ledger returned", name)
+	f.unless(p.Version == old.Version+1, "%s goes from version %d to %d", name, old.Version, p.Version)
+	rest := old
+	rest.Version, rest.Status, rest.Updated, rest.ExpireTime, rest.Outside = p.Version, p.Status, p.Updated, p.ExpireTime, p.Outside
+	f.unless(cmp.Equal(rest, *p, cmpopts.EquateEmpty()), "%s changes more than what others did", name)
+	for _, r := range old.Outside {
+		f.unless(slices.ContainsFunc(p.Outside, func(o payment.Outside) bool { return nameOf(o) == nameOf(r) }), "%s drops what happened to %q", name, r.Object)
+	}
+	f.outsideOnce(name, *p)
+	return f
+}
+
+// outsideName is what one row of a payment's outside effects is known by.
+type outsideName struct {
+	object payment.ProviderReference
+	kind   payment.OutsideKind
+}
+
+func nameOf(o payment.Outside) outsideName { return outsideName{o.Object, o.Kind} }
+
+// outsideOnce checks that each effect of others has one row.
+func (f *faults) outsideOnce(name string, p payment.Payment) {
+	seen := map[outsideName]bool{}
+	for _, o := range p.Outside {
+		f.unless(!seen[nameOf(o)], "%s has the %s of %q twice", name, o.Kind, o.Object)
+		seen[nameOf(o)] = true
+	}
+}
+
+// outsideOf checks that an operation leaves what others did as it was, but for
+// what turns out to have been its own success.
+func (f *faults) outsideOf(name string, op payment.Operation, before, after payment.Payment) {
+	mine := func(o payment.Outside) bool {
+		return op.State == payment.StateSucceeded && o.Object == op.Current().ProviderReference &&
+			(o.Kind == payment.OutsideCapture || o.Kind == payment.OutsideRefund)
+	}
+	for _, o := range before.Outside {
+		f.unless(mine(o) || slices.Contains(after.Outside, o), "%s changes what others did to %q", name, o.Object)
+	}
+	for _, o := range after.Outside {
+		f.unless(slices.Contains(before.Outside, o), "%s invents what others did to %q", name, o.Object)
+	}
+}

@@ -1,0 +1,209 @@
+// Package reconcile sees to it that no operation stays open for want of a caller:
+// every one that is not final is visited when it is due, by some living process.
+//
+// The index of open operations is in shards, and each shard is one living
+// process's at a time, as the ledger's list of sessions has it. That sharing only
+// saves work: two processes that visit the same operation do it no harm, since
+// whatever they record is guarded by its revision. When a process is gone, the
+// others look at once for what it was working on, and do not wait until its
+// operations are due.
+//
+// It guarantees that at most so many visits are under way for an account, so that
+// a provider that is back from an outage is not met by all of them together. It
+// does not know what a visit does, and decides nothing about an operation.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	metricnoop "go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Records is what a sweep reads of the ledger.
+type Records interface {
+	Boot() payment.BootID
+	Living(ctx context.Context) ([]payment.BootID, error)
+	Due(ctx context.Context, shard int, now time.Time, limit int) ([]ledger.Open, error)
+	Read(ctx context.Context, op payment.OperationKey) (ledger.Snapshot, error)
+}
+
+// Visitor looks after one operation: orchestrator.Orchestrator.
+type Visitor interface {
+	Visit(ctx context.Context, key payment.OperationKey) error
+}
+
+// Config configures a Sweep. Ledger, Visitor and Logger are mandatory.
+type Config struct {
+	Ledger  Records
+	Visitor Visitor
+	Logger  *slog.Logger
+	// Every is how often the index is read. What is due is found up to this much
+	// later. Defaults to 5 seconds.
+	Every time.Duration
+	// PerAccount bounds the visits that are under way for one account, in this
+	// process. Defaults to 16.
+	PerAccount int
+	// Meter counts visits. Defaults to counting nothing.
+	Meter metric.Meter
+	// Now is the clock. Defaults to time.Now.
+	Now func() time.Time
+}
+
+// Sweep visits what is due. Run it once, or call Once; not both.
+type Sweep struct {
+	cfg    Config
+	lanes  *lanes
+	visits metric.Int64Counter
+	living []payment.BootID // as of the last pass that took up all there was
+	// left is what the last pass had no room for, with its account: it is not read
+	// again before there is some.
+	left map[payment.OperationKey]payment.AccountName
+}
+
+// New returns a Sweep that does nothing yet, or an error that says what is missing.
+func New(cfg Config) (*Sweep, error) {
+	if cfg.Ledger == nil || cfg.Visitor == nil || cfg.Logger == nil {
+		return nil, errors.New("reconcile: ledger, visitor and logger are mandatory")
+	}
+	if cfg.Every == 0 {
+		cfg.Every = 5 * time.Second
+	}
+	if cfg.PerAccount == 0 {
+		cfg.PerAccount = 16
+	}
+	if cfg.Every < 0 || cfg.PerAccount < 0 {
+		return nil, fmt.Errorf("reconcile: every %s with %d visits an account", cfg.Every, cfg.PerAccount)
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = metricnoop.Meter{}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	visits, err := cfg.Meter.Int64Counter("acquit.sweep.visits", metric.WithUnit("{visit}"),
+		metric.WithDescription("Visits of operations that were due, by account and whether they could be made."))
+	if err != nil {
+		return nil, fmt.Errorf("reconcile: %w", err)
+	}
+	s := &Sweep{cfg: cfg, visits: visits}
+	s.lanes = newLanes(cfg.PerAccount, s.visit)
+	return s, nil
+}
+
+// Run visits what is due until ctx ends, and returns when no visit is under way
+// any more. Visits are not cut off: whoever drains the visitor ends them.
+func (s *Sweep) Run(ctx context.Context) {
+	defer s.lanes.close()
+	tick := time.NewTicker(s.cfg.Every)
+	defer tick.Stop()
+	for {
+		more, err := s.pass(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.cfg.Logger.WarnContext(ctx, "open operations could not be read", "error", err)
+		}
+		var room <-chan struct{}
+		if more {
+			room = s.lanes.room
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-room:
+		}
+	}
+}
+
+// Once visits what is due now, and returns when it has been visited. It reports
+// whether more is left than is taken up at a time.
+func (s *Sweep) Once(ctx context.Context) (more bool, err error) {
+	more, err = s.pass(ctx)
+	s.lanes.wait()
+	return more, err
+}
+
+// pass takes up what is due in this process's shards, and reports whether it had
+// to leave some. After a change among the living it looks at all that is open, for
+// what had an owner that is gone.
+func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
+	living, err := s.cfg.Ledger.Living(ctx)
+	if err != nil {
+		return false, err
+	}
+	until := s.cfg.Now()
+	if !slices.Equal(living, s.living) {
+		until = until.AddDate(100, 0, 0)
+	}
+	before := s.left
+	s.left = make(map[payment.OperationKey]payment.AccountName)
+	for _, shard := range Shares(living, s.cfg.Ledger.Boot()) {
+		due, err := s.cfg.Ledger.Due(ctx, shard, until, math.MaxInt)
+		if err != nil {
+			return true, err
+		}
+		for _, o := range due {
+			if err := s.take(ctx, o.Key, before[o.Key]); err != nil {
+				return true, err
+			}
+		}
+	}
+	if len(s.left) == 0 {
+		s.living = living // all of what lost ones left is taken up
+	}
+	return len(s.left) > 0, nil
+}
+
+// take puts an operation into its account's lane if it is to be visited and there
+// is room. account is whose it was when there was none; "" if that is not known.
+func (s *Sweep) take(ctx context.Context, key payment.OperationKey, account payment.AccountName) error {
+	if s.lanes.has(key) {
+		return nil
+	}
+	if account != "" && s.lanes.full(account) {
+		s.left[key] = account
+		return nil
+	}
+	snap, err := s.cfg.Ledger.Read(ctx, key)
+	switch {
+	case errors.Is(err, ledger.ErrUnavailable):
+		return err
+	case err != nil: // of this record alone; the others are not to suffer
+		s.cfg.Logger.ErrorContext(ctx, "an open operation cannot be read", "operation_id", string(key.ID), "error", err)
+		return nil
+	case !Wanted(snap, s.cfg.Now()):
+		return nil
+	}
+	if account = snap.Operation.Current().Account; !s.lanes.add(ctx, account, key) {
+		s.left[key] = account
+	}
+	return nil
+}
+
+// visit looks after one operation. A failure leaves it due.
+func (s *Sweep) visit(ctx context.Context, account payment.AccountName, key payment.OperationKey) {
+	err := s.cfg.Visitor.Visit(ctx, key)
+	s.visits.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("payment.account", string(account)), attribute.Bool("acquit.visited", err == nil)))
+	if err != nil {
+		s.cfg.Logger.WarnContext(ctx, "a due operation could not be visited", "operation_id", string(key.ID), "error", err)
+	}
+}
+
+// Wanted reports whether an operation is to be visited: when it is due, or as soon
+// as its owner is gone.
+func Wanted(s ledger.Snapshot, now time.Time) bool {
+	op := s.Operation
+	orphan := op.Owner != "" && !s.Marker.Present
+	return !op.State.Final() && (orphan || !op.NextCheck.After(now))
+}

@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/acquitpay/acquit/orchestrator/reconcile"
+)
+
+// sweep looks after operations that are due, in the background.
+type sweep struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// startSweep begins to look after what is due. It outlives ctx: it takes up
+// nothing new after stop, and what it had taken up ends with the drain.
+func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records reconcile.Records, l *lifecycle) (*sweep, error) {
+	r, err := reconcile.New(reconcile.Config{
+		Ledger: records, Visitor: core.orchestrator, Logger: t.logger, Every: c.Sweep.Every, PerAccount: c.Sweep.PerAccount,
+		Meter: t.meter.Meter("github.com/acquitpay/acquit/orchestrator/reconcile"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &sweep{cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(s.ended)
+		r.Run(running)
+	}()
+	l.add("sweep", s.wait)
+	return s, nil
+}
+
+// stop takes up nothing new.
+func (s *sweep) stop(context.Context) error {
+	s.cancel()
+	return nil
+}
+
+// wait returns when nothing is looked after any more.
+func (s *sweep) wait(ctx context.Context) error {
+	s.cancel() // also where the start failed half-way
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("operations still looked after: %w", ctx.Err())
+	}
+}
