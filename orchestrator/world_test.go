@@ -47,6 +47,7 @@ func inWorld(t *testing.T, names []payment.AccountName, body func(*world)) {
 			t.Fatal(err)
 		}
 		w := &world{T: t, store: ledgertest.NewStore(t, ledgertest.Config{TTL: 15 * time.Second}), keys: keys, table: table}
+		w.store.EndSession("reader") // it looks for the tests and is no process that shares the work
 		for _, name := range names {
 			w.providers = append(w.providers, newProvider(name))
 		}
@@ -168,7 +169,17 @@ type provider struct {
 	applied    map[payment.ProviderKey]payment.ProviderReference
 	wire       int // of sent, what reached the provider
 	lookups    int
+	cancels    []canceller // for fences, the last one repeats
+	fences     []payment.Send
+	cancelled  map[payment.ProviderReference]bool
+	byName     map[payment.ReferenceID]payment.ProviderReference
+	captures   bool   // what it authorizes is captured at once, and cannot be cancelled
+	lagging    bool   // look-ups do not show what is merely there
+	code       string // that look-ups show, if not what is there
 }
+
+// canceller answers one cancel. found is what there is to cancel, "" if nothing.
+type canceller func(p *provider, found payment.ProviderReference) payment.Answer
 
 // line answers one send. effect is called to make the effect happen, once a key.
 type line func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer
@@ -176,6 +187,7 @@ type line func(ctx context.Context, effect func() payment.ProviderReference) pay
 func newProvider(name payment.AccountName) *provider {
 	return &provider{
 		name: name, credential: "cred-1", script: []line{succeed}, orders: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
+		cancels: []canceller{cancelIt}, cancelled: map[payment.ProviderReference]bool{}, byName: map[payment.ReferenceID]payment.ProviderReference{},
 		traits: payment.Traits{
 			Driver: "sandbox", Methods: []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid},
 			ManualCapture: true, MultipleCaptures: true,
@@ -205,6 +217,9 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 	if got, err := p.Prepare(s); err != nil || got != hash {
 		return payment.Answer{}, fmt.Errorf("%w: %w", providers.ErrRequestChanged, err)
 	}
+	if s.Step.Fence() {
+		return p.cancel(s), nil
+	}
 	p.mu.Lock()
 	n, script := len(p.sent)-p.ordered-p.answered, p.script
 	if s.Method != payment.MethodAuthorize {
@@ -219,6 +234,7 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 		defer p.mu.Unlock()
 		if p.applied[s.Key] == "" {
 			p.applied[s.Key] = payment.ProviderReference(fmt.Sprintf("%s-%d", p.name, len(p.applied)+1))
+			p.byName[s.Reference] = p.applied[s.Key]
 		}
 		return p.applied[s.Key]
 	})
@@ -237,12 +253,82 @@ func (p *provider) Query(_ context.Context, s payment.Send) (payment.Answer, err
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lookups++
-	if ref := p.applied[s.Key]; ref != "" {
-		a := authorized(ref)
-		a.Code = doneCode(s.Method)
-		return a, nil
+	ref := p.applied[s.Key]
+	a := authorized(ref)
+	a.Code = doneCode(s.Method)
+	switch {
+	case p.code == "declined":
+		a.Code, a.Decline = p.code, "insufficient_funds"
+	case p.code != "":
+		a.Code = p.code
+	case ref != "" && p.cancelled[ref]:
+		a.Code = "cancelled"
+	case ref == "" || (p.lagging && !p.captures):
+		return answered(404, "not_found"), nil
+	case p.captures && s.Method == payment.MethodAuthorize:
+		a.Code, a.Captured = "captured", true
 	}
-	return answered(404, "not_found"), nil
+	return a, nil
+}
+
+// show makes look-ups show a code, which as a decline means that what was accepted
+// comes to nothing.
+func (p *provider) show(code string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.code = code; code == "declined" {
+		for _, ref := range p.applied {
+			p.cancelled[ref] = true
+		}
+	}
+}
+
+// cancel answers a fence: by our reference, or by the object's id, as declared.
+func (p *provider) cancel(s payment.Send) payment.Answer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := s.ProviderReference
+	if p.traits.Fence == payment.FenceByReference {
+		found = p.byName[s.Reference]
+	}
+	answer := p.cancels[min(len(p.fences), len(p.cancels)-1)]
+	p.fences = append(p.fences, s)
+	return answer(p, found)
+}
+
+// cancelIt does what a cancel asks for, and says so.
+func cancelIt(p *provider, found payment.ProviderReference) payment.Answer {
+	switch {
+	case found == "":
+		return answered(404, "nothing_found")
+	case p.captures:
+		return answered(422, "already_captured")
+	}
+	p.cancelled[found] = true
+	a := answered(200, "cancelled")
+	a.Reference = found
+	return a
+}
+
+// cancelQuietly does what a cancel asks for, and its answer is lost.
+func cancelQuietly(p *provider, found payment.ProviderReference) payment.Answer {
+	cancelIt(p, found)
+	return payment.Answer{Transport: payment.TransportTimeout}
+}
+
+// cancelNot does nothing, and nobody knows.
+func cancelNot(*provider, payment.ProviderReference) payment.Answer { return answered(500, "") }
+
+// cancelRefused says no for good, and does nothing.
+func cancelRefused(*provider, payment.ProviderReference) payment.Answer {
+	return answered(422, "already_captured")
+}
+
+// fencesSent are the cancels that were sent.
+func (p *provider) fencesSent() []payment.Send {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.fences)
 }
 
 // answer replaces the script of a provider that has been asked already.
@@ -253,11 +339,17 @@ func (p *provider) answer(lines ...line) {
 	p.answered = len(p.sent)
 }
 
-// effects lists what happened at the provider.
+// effects lists what happened at the provider and was not released by a cancel.
 func (p *provider) effects() map[payment.ProviderKey]payment.ProviderReference {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.applied
+	there := make(map[payment.ProviderKey]payment.ProviderReference)
+	for key, ref := range p.applied {
+		if !p.cancelled[ref] {
+			there[key] = ref
+		}
+	}
+	return there
 }
 
 func (p *provider) sends() []payment.Send {

@@ -56,7 +56,8 @@ func (r Row) checkClaim() []error {
 	f.when((r.Operation == Query || r.Operation == Fenced) && r.Evidence == payment.EvidenceNoEffectNotSticky,
 		"evidence: a look-up cannot show that one send had no effect while another may")
 	f.when(r.Operation == Fenced && r.Evidence == payment.EvidencePending,
-		"evidence: what is still pending may yet be cancelled")
+		"evidence: after a fence nothing is pending: a cancel on its way may end it")
+	f.when(r.Operation == Fence && r.Failover, "failover: the answer to a cancel closes no attempt")
 	f.when(r.Code == "" && r.claims() && r.Evidence != payment.EvidenceNoEffectNotSticky,
 		"evidence: %s needs the provider's code, a status or transport class alone cannot show it", r.Evidence)
 	f.when(r.HTTP != "" && r.claims() && (isClass(r.HTTP) || r.HTTP[0] != '4'),

@@ -42,13 +42,17 @@
 //	every driver + transport class         (instead of all of the above, if there was no answer)
 //	any.unknown
 //
-// On each rung a row for the very operation comes before a row for any.
+// On each rung a row for the very operation comes before a row for any. A look-up
+// after a fence has codes of its own and shares the rows of statuses and transport
+// classes with every look-up.
 //
 // # What no row can claim
 //
 // Some claims are refused whatever a row says, and the search goes on below it:
 // an answer outside 2xx and 4xx proves nothing; an effect is shown only by a 2xx
-// that carries the provider's id; and a look-up borrows no "no effect" from rows
-// that speak about sends, since the refusal of a question says nothing about the
-// thing asked for.
+// that carries the provider's id; a look-up borrows no "no effect" from rows that
+// speak about sends, since the refusal of a question says nothing about the thing
+// asked for; a look-up after a fence borrows no claim at all, since a cancel that is
+// still on its way may change what other rows take for final; and the answer to a
+// cancel, which closes no attempt, allows no other account.
 package mapping

@@ -23,6 +23,13 @@ acme.query.cancelled,query,cancelled,,,,no_effect_sticky,provider_error,cancelle
 acme.http.418,any,,,418,,no_effect_not_sticky,provider_error,teapot,,never,yes,no,made up
 acme.http.5xx,any,,,5xx,,unknown,ambiguous,acme_error,,never,no,yes,made up
 acme.refund.5xx,refund,,,5xx,,unknown,ambiguous,acme_refund_error,,backoff,no,yes,made up
+acme.fence.cancelled,fence,cancelled,,,,effect,ok,,,never,no,no,made up
+acme.fence.nothing,fence,nothing,,,,no_effect_sticky,provider_error,nothing_to_cancel,,never,no,no,made up
+acme.fenced.gone,fenced,cancelled,,,,no_effect_sticky,provider_error,cancelled,,never,yes,no,made up
+acme.fenced.held,fenced,held,,,,unknown,ambiguous,not_cancelled,,backoff,no,no,made up
+acme.query.taken,query,taken,,,,effect,ok,,,never,no,no,made up
+acme.settled,any,settled,,,,effect,ok,,,never,no,no,made up
+acme.limited,any,limited,,,,no_effect_not_sticky,rate_limited,limited,,backoff,yes,no,made up
 `
 
 // tableWith loads the rows for every driver and one driver file beside them.

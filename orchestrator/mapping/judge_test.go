@@ -47,6 +47,25 @@ func TestJudgeTakesTheMostSpecificRow(t *testing.T) {
 		"query borrows no refusal by code":              {"acme", Query, answer(402, "declined", "stolen"), "any.http.4xx"},
 		"query borrows no refusal by status":            {"acme", Query, answer(418, "", ""), "any.http.4xx"},
 		"query borrows what claims nothing":             {"acme", Query, answer(409, "busy", ""), "acme.busy"},
+		"query borrows an effect":                       {"acme", Query, answer(200, "settled", ""), "acme.settled"},
+		"fence by its own row":                          {"acme", Fence, answer(200, "cancelled", ""), "acme.fence.cancelled"},
+		"fence: nothing there":                          {"acme", Fence, answer(404, "nothing", ""), "acme.fence.nothing"},
+		"fence borrows a refusal of any request":        {"acme", Fence, answer(429, "limited", ""), "acme.limited"},
+		"fence borrows nothing from other operations":   {"acme", Fence, answer(200, "redirect", ""), "any.http.2xx"},
+		"fence: refusal by status":                      {"acme", Fence, answer(429, "", ""), "any.http.429"},
+		"fence: no connection":                          {"acme", Fence, payment.Answer{Transport: payment.TransportNeverSent}, "any.transport.never_sent"},
+		"fenced by its own row":                         {"acme", Fenced, answer(200, "cancelled", ""), "acme.fenced.gone"},
+		"fenced by its own row that claims nothing":     {"acme", Fenced, answer(200, "held", ""), "acme.fenced.held"},
+		"fenced borrows no effect of a look-up":         {"acme", Fenced, answer(200, "taken", ""), "any.http.2xx"},
+		"fenced borrows no effect of any operation":     {"acme", Fenced, answer(200, "settled", ""), "any.http.2xx"},
+		"fenced borrows no pending of another":          {"acme", Fenced, answer(200, "redirect", ""), "any.http.2xx"},
+		"fenced borrows no refusal by code":             {"acme", Fenced, answer(402, "declined", "stolen"), "any.http.4xx"},
+		"fenced borrows no refusal by status":           {"acme", Fenced, answer(418, "", ""), "any.http.4xx"},
+		"fenced borrows what claims nothing":            {"acme", Fenced, answer(409, "busy", ""), "acme.busy"},
+		"fenced: refusal of the question":               {"acme", Fenced, answer(429, "", ""), "any.query.429"},
+		"fenced: not found":                             {"acme", Fenced, answer(404, "", ""), "any.query.404"},
+		"fenced: no connection":                         {"acme", Fenced, payment.Answer{Transport: payment.TransportNeverSent}, "any.query.never_sent"},
+		"fenced in a 5xx":                               {"acme", Fenced, answer(500, "cancelled", ""), "acme.http.5xx"},
 		"effect without the provider's id":              {"acme", payment.MethodAuthorize, payment.Answer{Transport: payment.TransportAnswered, HTTPStatus: 200, Code: "held"}, "any.http.2xx"},
 		"effect in a refusal":                           {"acme", payment.MethodAuthorize, answer(400, "held", ""), "any.http.4xx"},
 		"pending in a refusal":                          {"acme", payment.MethodAuthorize, answer(400, "redirect", ""), "any.http.4xx"},
@@ -106,8 +125,13 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 			if got := (outcome{v.Evidence, v.Resend, v.Failover}); got != c.want {
 				t.Errorf("row %s says %+v, want %+v", v.Row, got, c.want)
 			}
-			if v := table.Judge("other", Query, c.answer); v.Evidence != payment.EvidenceUnknown || v.Failover {
-				t.Errorf("a look-up answered so proves %+v, want nothing", v)
+			for _, m := range []payment.Method{Query, Fenced} {
+				if v := table.Judge("other", m, c.answer); v.Evidence != payment.EvidenceUnknown || v.Failover {
+					t.Errorf("a look-up (%s) answered so proves %+v, want nothing", m, v)
+				}
+			}
+			if v := table.Judge("other", Fence, c.answer); v.Evidence != c.want.evidence || v.Failover {
+				t.Errorf("a cancel answered so proves %+v, want %s and no other account", v, c.want.evidence)
 			}
 		})
 	}
@@ -154,7 +178,7 @@ func TestJudgeIsTotalAndUnlistedIsUnknown(t *testing.T) {
 		a := payment.Answer{
 			Transport:  pick(random, append(transports(), payment.TransportAnswered, payment.TransportAnswered, payment.TransportAnswered, "", "beamed")...),
 			HTTPStatus: pick(random, 0, -1, 200, 201, 302, 400, 401, 402, 403, 418, 429, 500, 503, random.IntN(1000)),
-			Code:       pick(random, "", "held", "redirect", "declined", "busy", "invalid", "cancelled", "unlisted"),
+			Code:       pick(random, "", "held", "redirect", "declined", "busy", "invalid", "cancelled", "taken", "settled", "limited", "unlisted"),
 			Decline:    pick(random, "", "funds", "stolen", "unlisted"),
 			Hint:       pick(random, payment.HintNone, payment.HintRetry, payment.HintStop),
 			Reference:  pick(random, payment.ProviderReference(""), "obj_1"),
@@ -177,8 +201,14 @@ func TestJudgeIsTotalAndUnlistedIsUnknown(t *testing.T) {
 		if v.Evidence == payment.EvidenceEffect && (!answered || a.Reference == "" || a.HTTPStatus/100 != 2) {
 			t.Fatalf("%s %s %+v: an effect out of nothing", driver, m, a)
 		}
+		if m == Fence && v.Failover {
+			t.Fatalf("%s %+v: the answer to a cancel leads to another account", driver, a)
+		}
+		if m == Fenced && v.Evidence != payment.EvidenceUnknown && r.Operation != Fenced {
+			t.Fatalf("%s %+v: %s claims %s after a fence", driver, a, r.ID, v.Evidence)
+		}
 		if v.Evidence != payment.EvidenceUnknown && r.Code == "" {
-			known := m != Query && (slices.Contains(proof, a.Transport) ||
+			known := m != Query && m != Fenced && (slices.Contains(proof, a.Transport) ||
 				answered && a.HTTPStatus == 418)
 			if !known || v.Evidence != payment.EvidenceNoEffectNotSticky {
 				t.Fatalf("%s %s %+v: unlisted, yet %+v", driver, m, a, v)

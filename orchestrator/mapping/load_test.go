@@ -80,6 +80,12 @@ func TestBuiltInTable(t *testing.T) {
 		if strings.HasPrefix(r.HTTP, "5") && r.Evidence != payment.EvidenceUnknown {
 			t.Errorf("%s: a 5xx proves %s", r.ID, r.Evidence)
 		}
+		if r.Operation == Fenced && r.Evidence == payment.EvidencePending {
+			t.Errorf("%s takes for pending what a cancel on its way may end", r.ID)
+		}
+		if r.Operation == Fence && r.Failover {
+			t.Errorf("%s allows another account on the answer to a cancel", r.ID)
+		}
 		p, ok := table.reach(r)
 		if !ok {
 			t.Errorf("%s is reached by no answer", r.ID)
@@ -108,7 +114,7 @@ func TestBuiltInDriversDoNotClaimUnlistedCodes(t *testing.T) {
 					Transport: payment.TransportAnswered, HTTPStatus: status, Code: "\x00unlisted", Decline: "\x00unlisted", Reference: "x",
 				})
 				r, _ := table.Row(v.Row)
-				byStatus := r.HTTP != "" && !isClass(r.HTTP) && v.Evidence == payment.EvidenceNoEffectNotSticky && m != Query
+				byStatus := r.HTTP != "" && !isClass(r.HTTP) && v.Evidence == payment.EvidenceNoEffectNotSticky && m != Query && m != Fenced
 				if v.Evidence != payment.EvidenceUnknown && !byStatus {
 					t.Errorf("%s %s: an unlisted code with status %d proves %+v", driver, m, status, v)
 				}
@@ -153,6 +159,9 @@ func TestLoadRefuses(t *testing.T) {
 		"claim by 2xx":                  {"418,,no_effect_not_sticky", "204,,no_effect_not_sticky", "acme.csv:13: evidence: of HTTP statuses alone"},
 		"sticky by status":              {"418,,no_effect_not_sticky", "418,,no_effect_sticky", "acme.csv:13: evidence: no_effect_sticky needs the provider's code"},
 		"look-up that closes one send":  {"cancelled,,,,no_effect_sticky", "cancelled,,,,no_effect_not_sticky", "acme.csv:12: evidence: a look-up cannot show"},
+		"a look-up after a fence, too":  {"fenced,cancelled,,,,no_effect_sticky", "fenced,cancelled,,,,no_effect_not_sticky", "acme.csv:18: evidence: a look-up cannot show"},
+		"pending after a fence":         {"unknown,ambiguous,not_cancelled,,backoff", "pending,in_flight,,,never", "acme.csv:19: evidence: after a fence nothing is pending"},
+		"failover by a cancel":          {"nothing_to_cancel,,never,no", "nothing_to_cancel,,never,yes", "acme.csv:17: failover: the answer to a cancel closes no attempt"},
 		"ok without effect":             {"unknown,in_flight", "unknown,ok", "acme.csv:10: category: ok and evidence effect go together"},
 		"effect that is not ok":         {"effect,ok", "effect,in_flight", "acme.csv:2: category: ok and evidence effect go together"},
 		"decline that proves nothing":   {"unknown,in_flight", "unknown,soft_decline", "acme.csv:10: category: soft_decline on evidence unknown"},

@@ -54,7 +54,7 @@ func (t *Table) Judge(driver string, m payment.Method, a payment.Answer) payment
 	for r := range ladder(driver, m, a) {
 		i, found := t.index[r.match]
 		if found && refusal(t.rows[i], m, a) == "" {
-			v, _ := verdict(t.rows[i], a.Hint)
+			v, _ := verdict(t.rows[i], m, a.Hint)
 			return v
 		}
 	}
@@ -77,7 +77,7 @@ func (t *Table) Explain(driver string, m payment.Method, a payment.Answer) Expla
 			break
 		}
 	}
-	e.Verdict, e.Hint = verdict(e.Row, a.Hint)
+	e.Verdict, e.Hint = verdict(e.Row, m, a.Hint)
 	return e
 }
 
@@ -158,7 +158,9 @@ func refusal(r Row, m payment.Method, a payment.Answer) string {
 	}
 	class := httpClass(a.HTTPStatus)
 	switch {
-	case (m == Query || m == Fenced) && r.Operation == Any && r.noEffect():
+	case m == Fenced && r.Operation != Fenced:
+		return "what a cancel on its way can still change is said by rows for a look-up after a fence alone"
+	case m == Query && r.Operation == Any && r.noEffect():
 		return "the refusal of a look-up says nothing about the send it asks about"
 	case a.Transport != payment.TransportAnswered:
 		return ""
@@ -175,9 +177,10 @@ func refusal(r Row, m payment.Method, a payment.Answer) string {
 }
 
 // verdict applies the provider's hint, which bears on resending only, and only
-// where resending is a question at all.
-func verdict(r Row, h payment.Hint) (payment.Verdict, string) {
-	v := payment.Verdict{Row: r.ID, Evidence: r.Evidence, Category: r.Category, Resend: r.Resend, Failover: r.Failover, Alert: r.Alert}
+// where resending is a question at all. The answer to a cancel closes no attempt, so
+// it allows no other account, even where it is judged by a row for any operation.
+func verdict(r Row, m payment.Method, h payment.Hint) (payment.Verdict, string) {
+	v := payment.Verdict{Row: r.ID, Evidence: r.Evidence, Category: r.Category, Resend: r.Resend, Failover: r.Failover && m != Fence, Alert: r.Alert}
 	if v.Evidence != payment.EvidenceUnknown && v.Evidence != payment.EvidenceNoEffectNotSticky {
 		return v, ""
 	}

@@ -12,10 +12,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -30,18 +30,8 @@ const CredentialPrefix = "sandbox_sk_"
 
 const (
 	authorizations = "/v1/authorizations"
+	cancels        = "/v1/cancels"
 	merchantHeader = "Sandbox-Merchant"
-	codeNotFound   = "not_found"
-)
-
-// The statuses of objects. A capture, refund or void has succeeded besides.
-const (
-	statusAuthorized     = "authorized"
-	statusCaptured       = "captured"
-	statusDeclined       = "declined"
-	statusPending        = "pending"
-	statusRequiresAction = "requires_action"
-	statusFailed         = "failed"
 )
 
 // Config is what tells one account's driver from another's.
@@ -67,73 +57,94 @@ func (*Driver) Traits() payment.Traits {
 		AutomaticCapture: true,
 		MultipleCaptures: true,
 		Query:            true,
+		Fence:            payment.FenceByReference,
 		ResendWindow:     20 * time.Hour,          // the simulator keeps keys for ever; real providers often for a day
 		KeyMax:           64,                      // simulator
 		KeyScope:         payment.KeyScopeAccount, // simulator: keys belong to the merchant
 	}
 }
 
-// authorization is the body of a request for one. Its fields are encoded in this order
-// and maps by key, so the same send has the same bytes.
-type authorization struct {
+// order is the body of every request; which fields are set depends on the verb. They
+// are encoded in this order and maps by key, so the same send has the same bytes.
+type order struct {
 	Reference           payment.ReferenceID       `json:"reference"`
-	Amount              int64                     `json:"amount"` // minor units
-	Currency            string                    `json:"currency"`
-	Capture             string                    `json:"capture"`
-	Token               string                    `json:"token"`
+	Amount              int64                     `json:"amount,omitempty"` // minor units
+	Currency            string                    `json:"currency,omitempty"`
+	Capture             string                    `json:"capture,omitempty"`
+	Token               string                    `json:"token,omitempty"`
 	MerchantReference   payment.MerchantReference `json:"merchant_reference,omitempty"`
 	ReturnURL           string                    `json:"return_url,omitempty"`
 	StatementDescriptor string                    `json:"statement_descriptor,omitempty"`
 	Metadata            map[string]string         `json:"metadata,omitempty"`
+	Reason              string                    `json:"reason,omitempty"`
 }
 
 // Build implements providers.Driver.
 func (d *Driver) Build(s payment.Send) (providers.Request, error) {
-	v, further := verbOf(s.Method)
+	v := verbOf(s.Method)
+	in := order{Reference: s.Reference, Amount: s.Amount.MinorUnits, Currency: s.Amount.CurrencyCode}
 	switch {
-	case (!further && s.Method != payment.MethodAuthorize) || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil:
+	case v.objects == "" || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil:
 		return providers.Request{}, fmt.Errorf("%w: %s, step %s", providers.ErrUnsupported, s.Method, s.Step)
-	case further:
-		return d.buildOperation(s, v)
+	case s.Amount.MinorUnits <= 0 && s.Method != payment.MethodVoid:
+		return providers.Request{}, fmt.Errorf("an amount of %s", s.Amount)
+	case s.Method == payment.MethodAuthorize:
+		return d.buildAuthorization(s, in)
+	case s.Parent == "":
+		return providers.Request{}, errors.New("no authorization to act on")
+	case s.Method == payment.MethodRefund:
+		in.Reason = s.Instruction.Reason
+	case s.Method == payment.MethodVoid: // it releases whatever is left
+		in.Amount, in.Currency = 0, ""
 	}
-	token := s.Instruction.Tokens[s.Account].StoredID
-	if token == "" {
+	return d.write(authorizations+"/"+url.PathEscape(string(s.Parent))+"/"+v.action, authorizations+"/{id}/"+v.action, s.Key, in)
+}
+
+func (d *Driver) buildAuthorization(s payment.Send, in order) (providers.Request, error) {
+	if in.Token = s.Instruction.Tokens[s.Account].StoredID; in.Token == "" {
 		return providers.Request{}, fmt.Errorf("no stored token for account %s", s.Account)
 	}
-	capture := "manual"
+	in.Capture = "manual"
 	if s.Instruction.CaptureMode == payment.CaptureAutomatic {
-		capture = "automatic"
+		in.Capture = "automatic"
 	}
-	body, err := json.Marshal(authorization{
-		Reference: s.Reference, Amount: s.Amount.MinorUnits, Currency: s.Amount.CurrencyCode, Capture: capture, Token: token,
-		MerchantReference: s.Instruction.MerchantReference, ReturnURL: s.Instruction.ReturnURL,
-		StatementDescriptor: s.Instruction.StatementDescriptor, Metadata: s.Instruction.Metadata,
-	})
-	if err != nil {
-		return providers.Request{}, fmt.Errorf("marshal authorization: %w", err)
-	}
-	return d.write(authorizations, authorizations, s.Key, body), nil
+	in.MerchantReference, in.StatementDescriptor = s.Instruction.MerchantReference, s.Instruction.StatementDescriptor
+	in.ReturnURL, in.Metadata = s.Instruction.ReturnURL, s.Instruction.Metadata
+	return d.write(authorizations, authorizations, s.Key, in)
 }
 
 // Fence implements providers.Driver.
-func (*Driver) Fence(s payment.Send) (providers.Request, error) {
-	return providers.Request{}, fmt.Errorf("%w: %s", providers.ErrUnsupported, s.Step)
+func (d *Driver) Fence(s payment.Send) (providers.Request, error) {
+	if s.Method != payment.MethodAuthorize || !s.Step.Fence() {
+		return providers.Request{}, fmt.Errorf("%w: fence of %s, step %s", providers.ErrUnsupported, s.Method, s.Step)
+	}
+	return d.write(cancels, cancels, s.Key, order{Reference: s.Reference})
+}
+
+// write is a request that has an effect.
+func (d *Driver) write(path, template string, key payment.ProviderKey, in order) (providers.Request, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return providers.Request{}, fmt.Errorf("marshal request: %w", err)
+	}
+	header := d.header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Idempotency-Key", string(key))
+	return providers.Request{Method: http.MethodPost, Path: path, Template: template, Key: key, Header: header, Body: body}, nil
 }
 
 // Query implements providers.Driver.
 func (d *Driver) Query(s payment.Send) (providers.Request, error) {
-	objects := authorizations
-	if v, further := verbOf(s.Method); further {
-		objects = v.objects
-	} else if s.Method != payment.MethodAuthorize {
+	v := verbOf(s.Method)
+	if v.objects == "" {
 		return providers.Request{}, fmt.Errorf("%w: look-up of %s", providers.ErrUnsupported, s.Method)
 	}
 	r := providers.Request{Method: http.MethodGet, Header: d.header()}
 	if s.ProviderReference != "" {
-		r.Path, r.Template = objects+"/"+url.PathEscape(string(s.ProviderReference)), objects+"/{id}"
+		r.Path, r.Template = v.objects+"/"+url.PathEscape(string(s.ProviderReference)), v.objects+"/{id}"
 		return r, nil
 	}
-	r.Path, r.Template = objects+"?"+url.Values{"reference": {string(s.Reference)}}.Encode(), objects
+	r.Path, r.Template = v.objects+"?"+url.Values{"reference": {string(s.Reference)}}.Encode(), v.objects
 	return r, nil
 }
 
@@ -164,22 +175,9 @@ type object struct {
 	Reference   payment.ReferenceID       `json:"reference"`
 	ExpiresAt   time.Time                 `json:"expires_at"`
 	NextAction  *struct {
-		Type   string `json:"type"`
 		URL    string `json:"url"`
 		Method string `json:"method"`
 	} `json:"next_action"`
-}
-
-// failure is an answer that is no object.
-type failure struct {
-	Error struct {
-		Code        string                    `json:"code"`
-		DeclineCode string                    `json:"decline_code"`
-		FailureCode string                    `json:"failure_code"`
-		Message     string                    `json:"message"`
-		ID          payment.ProviderReference `json:"id"`
-		Reference   payment.ReferenceID       `json:"reference"`
-	} `json:"error"`
 }
 
 // Parse implements providers.Driver.
@@ -187,51 +185,48 @@ func (*Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
 		return failed(r)
 	}
+	if !s.Step.Fence() {
+		return shown(s, verbOf(s.Method), r)
+	}
+	a := shown(s, fence(), r)
+	if a.Code != "" && r.Status == http.StatusAccepted { // shown is what the cancel has still to act on
+		a.Code, a.Decline = statusPending, ""
+	}
+	return a
+}
+
+// ParseQuery implements providers.Driver. Several objects under one reference of ours
+// have no code: whichever was ours, the others are effects that nobody asked for.
+func (*Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
+	a := said(r)
+	var list struct {
+		Data *[]object `json:"data"`
+	}
+	switch {
+	case !succeeded(r):
+		if f := failed(r); f.Code != statusDeclined && f.Code != statusFailed { // those are said to a request, or by an object
+			a = f
+		}
+	case s.ProviderReference != "":
+		a = shown(s, verbOf(s.Method), r)
+		a.ObjectFound = a.Code != ""
+	case json.Unmarshal(r.Body, &list) != nil || list.Data == nil:
+	case len(*list.Data) == 0:
+		a.Code = "not_found"
+	case len(*list.Data) == 1:
+		a = (*list.Data)[0].answer(s, verbOf(s.Method), r)
+		a.ObjectFound = a.Code != ""
+	}
+	return a
+}
+
+// shown reads an answer that is an object.
+func shown(s payment.Send, v verb, r providers.Response) payment.Answer {
 	var o object
 	if json.Unmarshal(r.Body, &o) != nil {
 		return said(r)
 	}
-	return o.answer(s, r)
-}
-
-// ParseQuery implements providers.Driver.
-func (*Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
-	if !succeeded(r) {
-		a := failed(r)
-		if a.Code == statusDeclined || a.Code == statusFailed { // that is said to a request, or by an object
-			return said(r)
-		}
-		return a
-	}
-	if s.ProviderReference != "" {
-		var o object
-		if json.Unmarshal(r.Body, &o) != nil {
-			return said(r)
-		}
-		return found(o.answer(s, r))
-	}
-	var list struct {
-		Data *[]object `json:"data"`
-	}
-	if json.Unmarshal(r.Body, &list) != nil || list.Data == nil {
-		return said(r)
-	}
-	switch objects := *list.Data; len(objects) {
-	case 0:
-		a := said(r)
-		a.Code = codeNotFound
-		return a
-	case 1:
-		return found(objects[0].answer(s, r))
-	}
-	// More than one object under one reference of ours: whichever was ours, the
-	// other is an effect that nobody asked for. A person has to look.
-	return said(r)
-}
-
-func found(a payment.Answer) payment.Answer {
-	a.ObjectFound = a.Code != ""
-	return a
+	return o.answer(s, v, r)
 }
 
 func succeeded(r providers.Response) bool { return r.Status >= 200 && r.Status <= 299 }
@@ -241,10 +236,18 @@ func said(r providers.Response) payment.Answer {
 	return payment.Answer{RequestID: r.Header.Get("Request-Id")}
 }
 
-// failed reads an answer that is not 2xx.
+// failed reads an answer that is not 2xx: what is known of the object, and why it
+// is not shown.
 func failed(r providers.Response) payment.Answer {
 	a := said(r)
-	var f failure
+	var f struct {
+		Error struct {
+			object
+
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		} `json:"error"`
+	}
 	if json.Unmarshal(r.Body, &f) != nil {
 		return a
 	}
@@ -256,29 +259,24 @@ func failed(r providers.Response) payment.Answer {
 	return a
 }
 
-// answer is what an object says. One without an id, of another kind than was asked
-// for, or an effect without an amount, was not read right: it has no code.
-//
-// A code that the sandbox does not document begins with what it is about, so that
-// it never reads as that of another verb: look-ups share their rows of the table.
-func (o object) answer(s payment.Send, r providers.Response) payment.Answer {
-	if v, further := verbOf(s.Method); further {
-		return o.operationAnswer(s, v, r)
-	}
+// answer is what an object says about itself; nothing about any other object is
+// believed, its parent's totals included. One without an id, of another kind or
+// parent than was asked for, or an effect without an amount, was not read right: it
+// has no code.
+func (o object) answer(s payment.Send, v verb, r providers.Response) payment.Answer {
 	a := said(r)
-	effect := o.Status == statusAuthorized || o.Status == statusCaptured
-	if o.ID == "" || o.Status == "" || o.Kind != "" || (effect && o.Amount <= 0) {
+	code, effect := v.code(o.Status)
+	if o.ID == "" || o.Status == "" || o.Kind != v.kind || (s.Parent != "" && o.Parent != s.Parent) || (effect && o.Amount <= 0) {
 		return a
 	}
-	a.Code, a.Decline, a.Reference, a.OurEcho = o.Status, o.DeclineCode, o.ID, o.Reference
-	if !slices.Contains([]string{statusAuthorized, statusCaptured, statusDeclined, statusPending, statusRequiresAction}, o.Status) {
-		a.Code = "authorization_" + o.Status
-	}
-	if effect {
+	a.Code, a.Reference, a.OurEcho = code, o.ID, o.Reference
+	switch {
+	case effect:
 		a.Amount = &payment.Money{MinorUnits: o.Amount, CurrencyCode: o.Currency}
-		a.Captured, a.ExpireTime = o.Status == statusCaptured, o.ExpiresAt
-	}
-	if o.Status == statusRequiresAction && o.NextAction != nil {
+		a.Captured, a.ExpireTime = code == statusCaptured, o.ExpiresAt
+	case code == statusDeclined || code == statusFailed:
+		a.Decline = cmp.Or(o.DeclineCode, o.FailureCode)
+	case code == statusRequiresAction && o.NextAction != nil:
 		a.NextAction = &payment.NextAction{RedirectURL: o.NextAction.URL, RedirectMethod: o.NextAction.Method}
 	}
 	return a

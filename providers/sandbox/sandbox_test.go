@@ -51,8 +51,9 @@ func TestBuildIsByteStable(t *testing.T) {
 	for _, s := range []payment.Send{
 		fullSend(), furtherSend(payment.MethodCapture), furtherSend(payment.MethodRefund), furtherSend(payment.MethodVoid),
 	} {
-		t.Run(string(s.Method), func(t *testing.T) { checkStable(t, s) })
+		t.Run(string(s.Method), func(t *testing.T) { checkStable(t, s, string(s.Method), (*sandbox.Driver).Build) })
 	}
+	t.Run("fence", func(t *testing.T) { checkStable(t, fenceSend(1), "fence", (*sandbox.Driver).Fence) })
 	s := furtherSend(payment.MethodVoid)
 	s.Amount.MinorUnits++
 	checkSame(t, furtherSend(payment.MethodVoid), s) // its amount only informs
@@ -69,10 +70,10 @@ func checkSame(t *testing.T, a, b payment.Send) {
 	}
 }
 
-func checkStable(t *testing.T, s payment.Send) {
+func checkStable(t *testing.T, s payment.Send, name string, build func(*sandbox.Driver, payment.Send) (providers.Request, error)) {
 	t.Helper()
 	const config = "m-1"
-	golden := filepath.Join("testdata", string(s.Method)+".golden")
+	golden := filepath.Join("testdata", name+".golden")
 	want, err := os.ReadFile(golden)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func checkStable(t *testing.T, s payment.Send) {
 			sandbox.New(sandbox.Config{MerchantID: config, Credential: "sandbox_sk_a"}),
 			sandbox.New(sandbox.Config{MerchantID: config, Credential: "sandbox_sk_b"}),
 		} {
-			r, err := d.Build(s)
+			r, err := build(d, s)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,8 +113,9 @@ func TestBuildRefuses(t *testing.T) {
 		unsupported bool
 	}{
 		"a completion":         {func(s *payment.Send) { s.Method = payment.MethodComplete }, true},
-		"another step":         {func(s *payment.Send) { s.Step = "cancel" }, true},
-		"a capture's fence":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Step = "cancel" }, true},
+		"another step":         {func(s *payment.Send) { s.Step = "another" }, true},
+		"a capture's fence":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Step = payment.StepCancel(1) }, true},
+		"nothing":              {func(s *payment.Send) { s.Amount.MinorUnits = 0 }, false},
 		"a capture of what":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Parent = "" }, false},
 		"a refund of what":     {func(s *payment.Send) { *s = furtherSend(payment.MethodRefund); s.Parent = "" }, false},
 		"a void of what":       {func(s *payment.Send) { *s = furtherSend(payment.MethodVoid); s.Parent = "" }, false},
@@ -172,7 +174,11 @@ func TestParse(t *testing.T) {
 			402, `{"error":{"code":"declined","decline_code":"lost_card","message":"no","id":"auth_1","reference":"OURREFERENCE"}}`,
 			ours(payment.Answer{Code: "declined", Decline: "lost_card", Message: "no"}),
 		},
-		"limited":                  {429, `{"error":{"code":"rate_limited","message":"slow"}}`, payment.Answer{Code: "rate_limited", Message: "slow", RequestID: "req_1"}},
+		"limited": {429, `{"error":{"code":"rate_limited","message":"slow"}}`, payment.Answer{Code: "rate_limited", Message: "slow", RequestID: "req_1"}},
+		"cancelled": {
+			200, `{"id":"auth_1","status":"cancelled","currency":"EUR","reference":"OURREFERENCE"}`,
+			ours(payment.Answer{Code: "cancelled"}),
+		},
 		"unknown status":           {200, `{"id":"auth_1","status":"teleported","reference":"OURREFERENCE"}`, ours(payment.Answer{Code: "authorization_teleported"})},
 		"another verb's status":    {200, `{"id":"auth_1","status":"voided","reference":"OURREFERENCE"}`, ours(payment.Answer{Code: "authorization_voided"})},
 		"another verb's object":    {200, `{"id":"capture_1","kind":"capture","status":"captured","amount":1,"currency":"EUR","reference":"OURREFERENCE"}`, unread},
@@ -229,6 +235,9 @@ func TestQuery(t *testing.T) {
 		"declined": {"auth_1", "/v1/authorizations/auth_1", 200, `{"id":"auth_1","status":"declined","decline_code":"generic","amount":1,"currency":"EUR"}`, payment.Answer{
 			Code: "declined", Decline: "generic", Reference: "auth_1", ObjectFound: true,
 		}},
+		"cancelled": {"auth_1", "/v1/authorizations/auth_1", 200, `{"id":"auth_1","status":"cancelled","amount":1000,"currency":"EUR","voided_amount":1000}`, payment.Answer{
+			Code: "cancelled", Reference: "auth_1", ObjectFound: true,
+		}},
 		"unreadable": {"auth_1", "/v1/authorizations/auth_1", 200, `<html>`, payment.Answer{}},
 		"a refusal":  {"auth_1", "/v1/authorizations/auth_1", 402, `{"error":{"code":"declined","decline_code":"generic"}}`, payment.Answer{}},
 	}
@@ -257,7 +266,7 @@ func TestCredentialPrefix(t *testing.T) {
 }
 
 // Goal: no bytes whatever make the driver panic, or report an effect that has no
-// id, no amount, a status that failed, or that is another verb's.
+// id, no amount, a status that failed, or that is another verb's; a cancel has none.
 func FuzzParse(f *testing.F) {
 	f.Add(200, byte(0), "", `{"id":"auth_1","status":"authorized","amount":1000,"currency":"EUR","reference":"OURREFERENCE"}`)
 	f.Add(200, byte(0), "", `{"data":[{"id":"auth_1","status":"captured","amount":1,"currency":"EUR"}]}`)
@@ -270,15 +279,25 @@ func FuzzParse(f *testing.F) {
 	f.Add(200, byte(1), "", `{"id":"capture_1","kind":"capture","parent":"auth_1","status":"captured","amount":0}`)
 	f.Add(200, byte(2), "", `{"data":[{"id":"refund_1","kind":"refund","parent":"auth_1","status":"failed","failure_code":"refund_failed"}]}`)
 	f.Add(422, byte(3), "void_1", `{"error":{"code":"failed","failure_code":"already_voided","id":"void_1"}}`)
+	f.Add(200, byte(4), "", `{"id":"auth_1","status":"cancelled","amount":1000,"currency":"EUR","reference":"OURREFERENCE"}`)
+	f.Add(202, byte(4), "auth_1", `{"id":"auth_1","status":"captured","amount":1000,"currency":"EUR"}`)
+	f.Add(422, byte(4), "", `{"error":{"code":"failed","failure_code":"already_captured"}}`)
 	d := sandbox.New(sandbox.Config{})
 	f.Fuzz(func(t *testing.T, status int, method byte, reference, body string) {
 		s, effects := fullSend(), []string{"authorized", "captured"}
-		if method %= 4; method > 0 {
+		switch method %= 5; method {
+		case 0:
+		case 4:
+			s = fenceSend(1)
+		default:
 			v := verbs()[method-1]
 			s, effects = furtherSend(v.method), []string{v.done}
 		}
 		s.ProviderReference = payment.ProviderReference(reference)
 		r := providers.Response{Status: status, Header: http.Header{}, Body: []byte(body)}
+		if a := d.Parse(s, r); s.Step.Fence() && (a.Amount != nil || a.Captured || a.Code == "cancelled" && a.Reference == "" && status/100 == 2) {
+			t.Errorf("an effect of a cancel: %+v", a)
+		}
 		for _, a := range []payment.Answer{d.Parse(s, r), d.ParseQuery(s, r)} {
 			effect := status >= 200 && status <= 299 && slices.Contains([]string{"authorized", "captured", "refunded", "voided"}, a.Code)
 			if effect && (a.Reference == "" || a.Amount == nil || a.Amount.MinorUnits <= 0 || !slices.Contains(effects, a.Code)) {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/ledger/session"
-	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 const (
@@ -20,21 +20,32 @@ const (
 
 // write is one guarded transaction, in a form that can be repeated and judged.
 type write struct {
-	before ledger.Snapshot   // what it was made from; its revisions are what the guards compare
-	want   payment.Operation // the operation as the write leaves it
-	puts   *payment.Payment  // the payment as the write leaves it; nil leaves and does not guard it
-	under  *session.Guard    // the session that the marker hangs on; nil where none is needed
-	guard  []clientv3.Cmp
-	then   []clientv3.Op
+	guard []clientv3.Cmp
+	then  []clientv3.Op
+	event *eventPut      // put with the others, under the lease of events; nil if none is
+	under *session.Guard // the session that a marker hangs on; nil where none is needed
+	looks []look         // reads of all that is needed to judge it
+	// mine says whether what is there now is this write's own doing.
+	mine func(now present) bool
 	// refusal says why the guards do not hold in a present state, or nil if they do.
 	refusal func(now present) error
+	// made is what etcd's answer to a write that was made makes of the snapshot.
+	made func(resp *clientv3.TxnResponse) (ledger.Snapshot, error)
 }
 
-// present is what a transaction found: the snapshot, and the create revision of
-// the session's key, 0 if there is none.
+// present is what a transaction found: the snapshot, the create revision of the
+// session's key, 0 if there is none, and the record of the event, nil if there is
+// none.
 type present struct {
 	ledger.Snapshot
 	session int64
+	event   []byte
+}
+
+// look is one read of a transaction, and what becomes of what it finds.
+type look struct {
+	key  string
+	into func(now *present, kv *mvccpb.KeyValue) error
 }
 
 // commit makes a write, or finds out why it cannot be made. It returns with an
@@ -66,15 +77,30 @@ func (e *lostError) Unwrap() error { return e.err }
 
 // try commits once. Errors: a refusal; a definite failure; *lostError.
 func (l *Ledger) try(ctx context.Context, w *write) (ledger.Snapshot, error) {
+	for range leaseTries {
+		then, lease, err := l.withEvent(ctx, w)
+		if err != nil {
+			return ledger.Snapshot{}, err
+		}
+		s, err := l.tryOnce(ctx, w, then)
+		if !errors.Is(err, errEventLeaseGone) {
+			return s, err
+		}
+		l.events.drop(ctx, lease)
+	}
+	return ledger.Snapshot{}, fmt.Errorf("%w: etcd keeps no lease for events", ledger.ErrUnavailable)
+}
+
+func (l *Ledger) tryOnce(ctx context.Context, w *write, then []clientv3.Op) (ledger.Snapshot, error) {
 	ctx, cancel := l.request(ctx)
 	defer cancel()
-	resp, err := l.client.Txn(ctx).If(w.guard...).Then(w.then...).Else(l.look(w)...).Commit()
+	resp, err := l.client.Txn(ctx).If(w.guard...).Then(then...).Else(gets(w.looks)...).Commit()
 	if err != nil {
 		return ledger.Snapshot{}, l.failed(w, err)
 	}
 	l.saw(resp.Header.Revision)
 	if resp.Succeeded {
-		return w.made(resp.Header.Revision), nil
+		return w.made(resp)
 	}
 	s, err := l.judge(w, resp)
 	if errors.Is(err, errNotMade) {
@@ -89,7 +115,10 @@ func (l *Ledger) failed(w *write, err error) error {
 	switch fate {
 	case fateRefused, fateBusy:
 		return fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
-	case fateSessionLost:
+	case fateLeaseGone:
+		if w.event != nil {
+			return errEventLeaseGone
+		}
 		return l.sessionLost(w)
 	case fateUnknown, fateNoSpace:
 	}
@@ -140,37 +169,20 @@ var errNotMade = errors.New("not made")
 // readBack reads what the write's guards compare and judges it. Errors:
 // a refusal; errNotMade; ledger.ErrUnavailable.
 func (l *Ledger) readBack(ctx context.Context, w *write) (ledger.Snapshot, error) {
-	resp, err := l.gets(ctx, l.look(w)...)
+	resp, err := l.gets(ctx, gets(w.looks)...)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
 	return l.judge(w, resp)
 }
 
-// look reads all that judge needs, in its order.
-func (l *Ledger) look(w *write) []clientv3.Op {
-	ops := []clientv3.Op{
-		clientv3.OpGet(l.keys.operation(w.want.Key)),
-		clientv3.OpGet(l.keys.marker(w.want.Key)),
-		clientv3.OpGet(l.keys.payment(w.want.Key.Tenant, w.want.PaymentID)),
-	}
-	if w.under != nil {
-		ops = append(ops, clientv3.OpGet(w.under.Key))
-	}
-	return ops
-}
-
-// judge says what became of a write, given what look found.
-//
-// What is read is the write's doing only if it is newer than the snapshot it
-// was made from and agrees with it in nonce, epoch, state, owner and attempts.
+// judge says what became of a write, given what its looks found.
 func (l *Ledger) judge(w *write, resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
-	now, err := decodePresent(resp)
+	now, err := decodePresent(resp, w.looks)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
-	rev := now.Revision.Operation
-	if rev != 0 && rev != w.before.Revision.Operation && ledger.Wrote(w.want, now.Operation) {
+	if w.mine(now) {
 		return now.Snapshot, nil
 	}
 	if err := w.refusal(now); err != nil {
@@ -182,31 +194,66 @@ func (l *Ledger) judge(w *write, resp *clientv3.TxnResponse) (ledger.Snapshot, e
 	return now.Snapshot, errNotMade
 }
 
-func decodePresent(resp *clientv3.TxnResponse) (present, error) {
+// gets are the reads of looks, in their order.
+func gets(looks []look) []clientv3.Op {
+	ops := make([]clientv3.Op, len(looks))
+	for i, l := range looks {
+		ops[i] = clientv3.OpGet(l.key)
+	}
+	return ops
+}
+
+// decodePresent reads what the looks found, in their order.
+func decodePresent(resp *clientv3.TxnResponse, looks []look) (present, error) {
 	var now present
-	var err error
-	if kv := found(resp, 0); kv != nil {
-		now.Revision.Operation = kv.ModRevision
-		if now.Operation, err = ledger.DecodeOperation(kv.Value); err != nil {
-			return present{}, err
+	for i, l := range looks {
+		if kv := found(resp, i); kv != nil {
+			if err := l.into(&now, kv); err != nil {
+				return present{}, err
+			}
 		}
-	}
-	if kv := found(resp, 1); kv != nil {
-		now.Revision.Marker = kv.ModRevision
-		if now.Marker, err = ledger.DecodeMarker(kv.Value); err != nil {
-			return present{}, err
-		}
-	}
-	if kv := found(resp, 2); kv != nil {
-		now.Revision.Payment = kv.ModRevision
-		if now.Payment, err = ledger.DecodePayment(kv.Value); err != nil {
-			return present{}, err
-		}
-	}
-	if kv := found(resp, 3); kv != nil {
-		now.session = kv.CreateRevision
 	}
 	return now, nil
+}
+
+func lookAtOperation(key string) look {
+	return look{key, func(now *present, kv *mvccpb.KeyValue) (err error) {
+		now.Revision.Operation = kv.ModRevision
+		now.Operation, err = ledger.DecodeOperation(kv.Value)
+		return err
+	}}
+}
+
+func lookAtMarker(key string) look {
+	return look{key, func(now *present, kv *mvccpb.KeyValue) (err error) {
+		now.Revision.Marker = kv.ModRevision
+		now.Marker, err = ledger.DecodeMarker(kv.Value)
+		return err
+	}}
+}
+
+func lookAtPayment(key string) look {
+	return look{key, func(now *present, kv *mvccpb.KeyValue) (err error) {
+		now.Revision.Payment = kv.ModRevision
+		now.Payment, err = ledger.DecodePayment(kv.Value)
+		return err
+	}}
+}
+
+func lookAtSession(key string) look {
+	return look{key, func(now *present, kv *mvccpb.KeyValue) error {
+		now.session = kv.CreateRevision
+		return nil
+	}}
+}
+
+// lookAtEvent does not decode: that an event is there says that it was taken in,
+// also to a build that cannot read by whom.
+func lookAtEvent(key string) look {
+	return look{key, func(now *present, kv *mvccpb.KeyValue) error {
+		now.event = kv.Value
+		return nil
+	}}
 }
 
 // sessionLost tells the session, which is replaced at once.

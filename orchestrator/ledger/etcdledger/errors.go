@@ -21,8 +21,9 @@ const (
 	fateRefused
 	// fateBusy: etcd took no notice of this copy; another may fare better.
 	fateBusy
-	// fateSessionLost: the lease of a marker is gone, so nothing was written.
-	fateSessionLost
+	// fateLeaseGone: the lease that a record was to hang on is gone, so nothing was
+	// written.
+	fateLeaseGone
 	// fateNoSpace: etcd is out of space. It says so also of a transaction that it
 	// did apply as the first one over its quota, so this alone proves nothing.
 	fateNoSpace
@@ -37,7 +38,7 @@ func classify(err error) fate {
 	}
 	switch {
 	case errors.Is(err, rpctypes.ErrLeaseNotFound):
-		return fateSessionLost
+		return fateLeaseGone
 	case errors.Is(err, rpctypes.ErrNoSpace):
 		return fateNoSpace
 	case errors.Is(err, rpctypes.ErrTooManyRequests):

@@ -102,7 +102,7 @@ func (t *faultTxn) If(cs ...clientv3.Cmp) clientv3.Txn {
 
 func (t *faultTxn) Then(ops ...clientv3.Op) clientv3.Txn {
 	for _, op := range ops {
-		t.writes = t.writes || op.IsPut() || op.IsDelete()
+		t.writes = t.writes || op.IsPut() || op.IsDelete() || op.IsTxn()
 	}
 	t.reads = int64(len(ops))
 	t.Txn = t.Txn.Then(ops...)

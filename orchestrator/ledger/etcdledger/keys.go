@@ -11,7 +11,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// keys is the layout of the ledger in etcd. Every record is below its tenant,
+// keys is the layout of the ledger in etcd. Every record of a tenant is below it,
 // so no key of one tenant can name a record of another.
 //
 //	op/{tenant}/{method}/{kh}         the operation: the truth
@@ -20,6 +20,8 @@ import (
 //	payment/{tenant}/{payment}        the payment; ids sort by time
 //	mref/{tenant}/{hash}/{payment}    merchant reference → payment
 //	ref/{account}/{hash}              a reference at a provider → operation
+//	event/{account}/{hash}            an event that was taken in, under a lease of a month
+//	attention/{tenant or _}/{id}      what a person must look at; _ is nobody's
 //	session/{boot}                    who lives, under its lease
 //	meta/…                            what must never change under a deployment
 type keys struct {
@@ -62,6 +64,24 @@ func (k keys) merchantReference(p payment.Payment) string {
 func (k keys) reference(r ledger.Reference) string {
 	return fmt.Sprintf("%s/ref/%s/%s", k.prefix, r.Account, short(string(r.Account), r.Name))
 }
+
+func (k keys) event(e payment.EventKey) string {
+	return fmt.Sprintf("%s/event/%s/%s", k.prefix, e.Account, short(string(e.Account), e.ID))
+}
+
+// attentions is the common beginning of what a tenant's people must look at; of
+// what is nobody's for tenant "".
+func (k keys) attentions(tenant payment.TenantID) string {
+	if tenant == "" {
+		tenant = payment.Nobody
+	}
+	return fmt.Sprintf("%s/attention/%s/", k.prefix, tenant)
+}
+
+func (k keys) attention(a payment.Attention) string { return k.attentions(a.Tenant) + a.ID }
+
+// sessions is the common beginning of the sessions' keys.
+func (k keys) sessions() string { return k.prefix + "/session/" }
 
 func (k keys) meta(name string) string { return k.prefix + "/meta/" + name }
 

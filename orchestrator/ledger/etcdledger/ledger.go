@@ -41,6 +41,7 @@ const (
 	defaultStatusEvery   = 5 * time.Second
 	defaultRememberEvery = time.Minute
 	defaultFullAt        = 0.7
+	defaultEventPeriod   = 24 * time.Hour
 )
 
 // Config connects a ledger to its etcd.
@@ -71,6 +72,10 @@ type Config struct {
 	// FullAt is the share of etcd's quota in use at which new claims are refused,
 	// so that the outcomes of those in flight still fit. Defaults to 0.7.
 	FullAt float64
+	// EventPeriod is how long the events that are taken in share one lease: they are
+	// kept for 31 days, and up to this much longer. Short, and etcd has many leases
+	// to count down; a lease costs a proposal. Defaults to one day.
+	EventPeriod time.Duration
 	// Meter records how long transactions take. Defaults to recording nothing.
 	Meter metric.Meter
 	// Logger tells of what nobody is waiting for. Defaults to discarding it.
@@ -99,6 +104,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.FullAt == 0 {
 		c.FullAt = defaultFullAt
 	}
+	if c.EventPeriod == 0 {
+		c.EventPeriod = defaultEventPeriod
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -114,6 +122,7 @@ type Ledger struct {
 	timing  timing
 	room    room
 	memory  memory
+	events  *eventLease
 
 	revision atomic.Int64 // the highest that etcd was seen at
 
@@ -140,7 +149,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	}
 	l := &Ledger{
 		cfg: cfg, client: cfg.Client, session: cfg.Session,
-		keys: keys{prefix: cfg.Prefix}, timing: timing,
+		keys: keys{prefix: cfg.Prefix}, timing: timing, events: newEventLease(cfg.Client, cfg.EventPeriod, cfg.RequestLimit),
 	}
 	if err := l.admit(ctx); err != nil {
 		return nil, err

@@ -14,9 +14,11 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// timing records how long each kind of transaction takes, and how it ends.
+// timing records how long each kind of transaction takes, and how it ends, and
+// what could not be read.
 type timing struct {
-	duration metric.Float64Histogram
+	duration   metric.Float64Histogram
+	unreadable metric.Int64Counter
 }
 
 func newTiming(m metric.Meter) (timing, error) {
@@ -30,7 +32,18 @@ func newTiming(m metric.Meter) (timing, error) {
 	if err != nil {
 		return timing{}, fmt.Errorf("etcdledger: %w", err)
 	}
-	return timing{duration: h}, nil
+	u, err := m.Int64Counter("acquit.ledger.unreadable",
+		metric.WithUnit("{record}"),
+		metric.WithDescription("Records that a listing passed over because they cannot be read, by kind, each time that it met them."))
+	if err != nil {
+		return timing{}, fmt.Errorf("etcdledger: %w", err)
+	}
+	return timing{duration: h, unreadable: u}, nil
+}
+
+// passedOver counts a record that could not be read.
+func (t timing) passedOver(ctx context.Context, kind string) {
+	t.unreadable.Add(ctx, 1, metric.WithAttributes(attribute.String("acquit.ledger.record", kind)))
 }
 
 // start begins a measurement; what it returns ends it.
@@ -57,6 +70,7 @@ func outcome(err error) string {
 	}{
 		{ledger.ErrFenced, "fenced"},
 		{ledger.ErrPaymentMoved, "payment_moved"},
+		{ledger.ErrEventKnown, "event_known"},
 		{ledger.ErrSessionLost, "session_lost"},
 		{ledger.ErrFull, "full"},
 		{ledger.ErrNotFound, "not_found"},

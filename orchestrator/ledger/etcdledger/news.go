@@ -2,21 +2,126 @@ package etcdledger
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 // Record implements ledger.Ledger.
-func (l *Ledger) Record(context.Context, ledger.Snapshot, *payment.Payment, ledger.News) (ledger.Snapshot, error) {
-	return ledger.Snapshot{}, errors.ErrUnsupported
+func (l *Ledger) Record(ctx context.Context, s ledger.Snapshot, p *payment.Payment, n ledger.News) (ledger.Snapshot, error) {
+	done := l.timing.start(ctx, "record")
+	next, err := l.record(ctx, s, p, n)
+	done(err)
+	return next, err
+}
+
+func (l *Ledger) record(ctx context.Context, s ledger.Snapshot, p *payment.Payment, n ledger.News) (ledger.Snapshot, error) {
+	if err := ledger.CheckRecord(s, p, n); err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w, err := l.prepareRecord(s, p)
+	if err != nil {
+		return ledger.Snapshot{}, err
+	}
+	w.refusal = func(now present) error {
+		if now.event != nil {
+			return ledger.ErrEventKnown
+		}
+		return paymentMoved(s, p, now)
+	}
+	w.mine = func(now present) bool {
+		if w.event != nil {
+			return string(now.event) == w.event.value // its time tells it from another delivery to this process
+		}
+		return p != nil && now.Revision.Payment != s.Revision.Payment && ledger.Recorded(*p, now.Payment)
+	}
+	if err := l.keep(w, payment.OperationKey{}, n); err != nil {
+		return ledger.Snapshot{}, err
+	}
+	return l.commitAnyhow(ctx, w)
+}
+
+// prepareRecord starts a write of news with the payment that it is about, if it
+// is about any: to be put, or only to be read for the answer.
+func (l *Ledger) prepareRecord(s ledger.Snapshot, p *payment.Payment) (*write, error) {
+	w := &write{made: func(*clientv3.TxnResponse) (ledger.Snapshot, error) { return ledger.Snapshot{}, nil }}
+	if s.Payment.ID == "" {
+		return w, nil
+	}
+	if !segment(string(s.Payment.Tenant)) || !segment(string(s.Payment.ID)) {
+		return nil, fmt.Errorf("etcdledger: payment %q of %q cannot name a record", s.Payment.ID, s.Payment.Tenant)
+	}
+	key := l.keys.payment(s.Payment.Tenant, s.Payment.ID)
+	w.looks = []look{lookAtPayment(key)}
+	if p == nil {
+		w.then = gets(w.looks)
+		w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
+			now, err := decodePresent(resp, []look{lookAtPayment(key)})
+			return now.Snapshot, err
+		}
+		return w, nil
+	}
+	raw, err := ledger.EncodePayment(*p)
+	if err != nil {
+		return nil, err
+	}
+	w.guard = []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", s.Revision.Payment)}
+	w.then = []clientv3.Op{clientv3.OpPut(key, string(raw))}
+	w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
+		return ledger.Snapshot{Payment: *p, Revision: ledger.Revision{Payment: resp.Header.Revision}}, nil
+	}
+	return w, nil
 }
 
 // Attention implements ledger.Ledger.
-func (l *Ledger) Attention(context.Context, payment.TenantID, string, int) ([]payment.Attention, error) {
-	return nil, errors.ErrUnsupported
+func (l *Ledger) Attention(ctx context.Context, tenant payment.TenantID, after string, limit int) ([]payment.Attention, error) {
+	done := l.timing.start(ctx, "attention")
+	all, err := l.attention(ctx, tenant, after, ledger.PageSize(limit))
+	done(err)
+	return all, err
+}
+
+func (l *Ledger) attention(ctx context.Context, tenant payment.TenantID, after string, limit int) ([]payment.Attention, error) {
+	if tenant != "" && tenant.Validate() != nil {
+		return nil, nil // nobody's, and not what is Nobody's either
+	}
+	var all []payment.Attention
+	err := l.scan(ctx, l.keys.attentions(tenant), after, func(kv *mvccpb.KeyValue) bool {
+		a, err := ledger.DecodeAttention(kv.Value)
+		if err != nil {
+			l.unreadable(ctx, "attention", kv.Key, err)
+			return true
+		}
+		all = append(all, a)
+		return len(all) < limit
+	}, clientv3.WithLimit(int64(limit)))
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // Living implements ledger.Ledger.
-func (l *Ledger) Living(context.Context) ([]payment.BootID, error) { return nil, errors.ErrUnsupported }
+func (l *Ledger) Living(ctx context.Context) ([]payment.BootID, error) {
+	done := l.timing.start(ctx, "living")
+	living, err := l.living(ctx)
+	done(err)
+	return living, err
+}
+
+func (l *Ledger) living(ctx context.Context) ([]payment.BootID, error) {
+	var living []payment.BootID
+	err := l.scan(ctx, l.keys.sessions(), "", func(kv *mvccpb.KeyValue) bool {
+		living = append(living, payment.BootID(strings.TrimPrefix(string(kv.Key), l.keys.sessions())))
+		return true
+	}, clientv3.WithKeysOnly())
+	if err != nil {
+		return nil, err
+	}
+	return living, nil
+}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -18,8 +19,8 @@ import (
 const (
 	// readsPerTxn keeps a transaction of reads below etcd's limit of 128.
 	readsPerTxn = 100
-	// duePage is how many open entries are read at a time.
-	duePage = 500
+	// scanPage is how many entries of an index are read at a time.
+	scanPage = 500
 	// readTries is how often a read of one moment is begun again when the moment
 	// was compacted away under it.
 	readTries = 3
@@ -59,11 +60,12 @@ func (l *Ledger) read(ctx context.Context, key payment.OperationKey) (ledger.Sna
 // peek reads an operation and its marker, without the payment, and the revision
 // of etcd that they are as of.
 func (l *Ledger) peek(ctx context.Context, key payment.OperationKey) (ledger.Snapshot, int64, error) {
-	resp, err := l.gets(ctx, clientv3.OpGet(l.keys.operation(key)), clientv3.OpGet(l.keys.marker(key)))
+	looks := []look{lookAtOperation(l.keys.operation(key)), lookAtMarker(l.keys.marker(key))}
+	resp, err := l.gets(ctx, gets(looks)...)
 	if err != nil {
 		return ledger.Snapshot{}, 0, err
 	}
-	now, err := decodePresent(resp)
+	now, err := decodePresent(resp, looks)
 	return now.Snapshot, resp.Header.Revision, err
 }
 
@@ -165,32 +167,55 @@ func (l *Ledger) Due(ctx context.Context, shard int, now time.Time, limit int) (
 }
 
 // due reads a whole shard, since the index is not in order of time: an entry
-// keeps its key for life, so that moving its due time is one put.
+// keeps its key for life, so that moving its due time is one put. An entry that
+// cannot be read is passed over, or it would keep all others from being visited.
 func (l *Ledger) due(ctx context.Context, shard int, now time.Time) ([]ledger.Open, error) {
 	if shard < 0 || shard >= ledger.Shards {
 		return nil, fmt.Errorf("etcdledger: there is no shard %d", shard)
 	}
 	var due []ledger.Open
-	from, end := l.keys.shard(shard), clientv3.GetPrefixRangeEnd(l.keys.shard(shard))
-	for {
-		resp, err := l.get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(duePage))
+	err := l.scan(ctx, l.keys.shard(shard), "", func(kv *mvccpb.KeyValue) bool {
+		o, err := ledger.DecodeOpen(kv.Value)
 		if err != nil {
-			return nil, err
+			l.unreadable(ctx, "open", kv.Key, err) // the others must not wait for a person
+		} else if !o.Due.After(now) {
+			due = append(due, o)
+		}
+		return true
+	})
+	return due, err
+}
+
+// scan goes through the keys below a prefix that come after a name, in their
+// order, until each says that it has had enough.
+func (l *Ledger) scan(ctx context.Context, prefix, after string, each func(kv *mvccpb.KeyValue) bool, opts ...clientv3.OpOption) error {
+	from, end := prefix, clientv3.GetPrefixRangeEnd(prefix)
+	if after != "" {
+		from = prefix + after + "\x00"
+	}
+	for {
+		page := append([]clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(scanPage)}, opts...)
+		resp, err := l.get(ctx, from, page...)
+		if err != nil {
+			return err
 		}
 		for _, kv := range resp.Kvs {
-			o, err := ledger.DecodeOpen(kv.Value)
-			if err != nil {
-				return nil, err
-			}
-			if !o.Due.After(now) {
-				due = append(due, o)
+			if !each(kv) {
+				return nil
 			}
 			from = string(kv.Key) + "\x00" // the next page begins after it
 		}
 		if !resp.More {
-			return due, nil
+			return nil
 		}
 	}
+}
+
+// unreadable tells of a record that was passed over, because others that can be
+// read are listed with it.
+func (l *Ledger) unreadable(ctx context.Context, kind string, key []byte, err error) {
+	l.timing.passedOver(ctx, kind)
+	l.cfg.Logger.ErrorContext(ctx, "ledger record passed over, since it cannot be read", "key", string(key), "error", err)
 }
 
 // again repeats a read of one moment that was compacted away between its parts.

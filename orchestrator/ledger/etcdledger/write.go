@@ -23,6 +23,9 @@ func (l *Ledger) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 }
 
 func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if err := ledger.CheckOwns(c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	// Only the payment of s counts: it may come with another operation of it.
 	s = ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}
 	guard, live, err := l.owner(c.Operation)
@@ -30,7 +33,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		return ledger.Snapshot{}, err
 	}
 	w := l.prepare(s, c)
-	w.under = &guard
+	w.under, w.looks = &guard, append(w.looks, lookAtSession(guard.Key))
 	w.guard = append(w.guard, clientv3.Compare(clientv3.CreateRevision(l.keys.operation(c.Operation.Key)), "=", 0), alive(guard))
 	w.refusal = func(now present) error {
 		switch {
@@ -39,7 +42,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return w.paymentMoved(now)
+		return paymentMoved(s, c.Payment, now)
 	}
 	records, err := l.records(payment.Operation{}, c)
 	if err != nil {
@@ -74,12 +77,15 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 	if s.Revision.Operation == 0 {
 		return ledger.Snapshot{}, errors.New("etcdledger: a takeover of an operation that was not read")
 	}
+	if err := ledger.CheckOwns(c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	guard, live, err := l.owner(c.Operation)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
 	w := l.prepare(s, c)
-	w.under = &guard
+	w.under, w.looks = &guard, append(w.looks, lookAtSession(guard.Key))
 	w.guard = append(w.guard,
 		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation),
 		clientv3.Compare(clientv3.ModRevision(l.keys.marker(c.Operation.Key)), "=", s.Revision.Marker), // 0: absent
@@ -91,7 +97,7 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return w.paymentMoved(now)
+		return paymentMoved(s, c.Payment, now)
 	}
 	records, err := l.records(s.Operation, c)
 	if err != nil {
@@ -124,10 +130,13 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	w.guard = append(w.guard,
 		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation))
 	w.refusal = func(now present) error {
-		if now.Revision.Operation != s.Revision.Operation {
+		switch {
+		case now.Revision.Operation != s.Revision.Operation:
 			return ledger.ErrFenced
+		case now.event != nil:
+			return ledger.ErrEventKnown
 		}
-		return w.paymentMoved(now)
+		return paymentMoved(s, c.Payment, now)
 	}
 	records, err := l.records(s.Operation, c)
 	if err != nil {
@@ -138,9 +147,21 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 		// The marker is the owner's or is gone: a takeover would have written the operation.
 		w.then = append(w.then, clientv3.OpDelete(l.keys.marker(c.Operation.Key)))
 	}
+	if c.Event != nil {
+		wrote := w.mine // an equal write by another process has taken in the event instead
+		w.mine = func(now present) bool { return wrote(now) && l.tookIn(now.event, c.Operation.Key) }
+	}
+	if err := l.keep(w, c.Operation.Key, c.News); err != nil {
+		return ledger.Snapshot{}, err
+	}
+	return l.commitAnyhow(ctx, w)
+}
+
+// commitAnyhow commits what is worth trying again for as long as it takes: only
+// claims may be told that the store is full.
+func (l *Ledger) commitAnyhow(ctx context.Context, w *write) (ledger.Snapshot, error) {
 	next, err := l.commit(ctx, w)
 	if errors.Is(err, ledger.ErrFull) {
-		// Only claims may be told so; an outcome is kept and tried again.
 		return ledger.Snapshot{}, fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
 	}
 	return next, err
@@ -160,36 +181,50 @@ func alive(guard session.Guard) clientv3.Cmp {
 	return clientv3.Compare(clientv3.CreateRevision(guard.Key), "=", guard.Created)
 }
 
-// prepare starts a write with what all writes have: the guard of the payment.
+// prepare starts a write of an operation with what all of them have: the guard
+// of the payment, and how it is recognised. What is there is its doing only if
+// it is newer than the snapshot that it was made from and agrees with it.
 func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
-	w := &write{before: s, want: c.Operation, puts: c.Payment}
+	key := c.Operation.Key
+	w := &write{looks: []look{
+		lookAtOperation(l.keys.operation(key)), lookAtMarker(l.keys.marker(key)),
+		lookAtPayment(l.keys.payment(key.Tenant, c.Operation.PaymentID)),
+	}}
 	if c.Payment != nil {
 		key := l.keys.payment(c.Payment.Tenant, c.Payment.ID)
 		w.guard = append(w.guard, clientv3.Compare(clientv3.ModRevision(key), "=", s.Revision.Payment)) // 0: absent
 	}
+	w.mine = func(now present) bool {
+		rev := now.Revision.Operation
+		return rev != 0 && rev != s.Revision.Operation && ledger.Wrote(c.Operation, now.Operation)
+	}
+	w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
+		return after(s, c, w.under != nil, resp.Header.Revision), nil
+	}
 	return w
 }
 
-// paymentMoved refuses a write whose payment is not as in its snapshot.
-func (w *write) paymentMoved(now present) error {
-	if w.puts != nil && now.Revision.Payment != w.before.Revision.Payment {
+// paymentMoved refuses a write whose payment, if it writes one, is not as in its
+// snapshot.
+func paymentMoved(s ledger.Snapshot, p *payment.Payment, now present) error {
+	if p != nil && now.Revision.Payment != s.Revision.Payment {
 		return ledger.ErrPaymentMoved
 	}
 	return nil
 }
 
-// made is the snapshot after the write, which etcd made at revision rev.
-func (w *write) made(rev int64) ledger.Snapshot {
-	s := w.before
-	s.Operation, s.Revision.Operation = w.want, rev
-	if w.puts != nil {
-		s.Payment, s.Revision.Payment = *w.puts, rev
+// after is the snapshot once etcd has made a change of s at revision rev; marks
+// says that the change puts the marker.
+func after(s ledger.Snapshot, c ledger.Change, marks bool, rev int64) ledger.Snapshot {
+	s.Operation, s.Revision.Operation = c.Operation, rev
+	if c.Payment != nil {
+		s.Payment, s.Revision.Payment = *c.Payment, rev
 	}
 	switch {
-	case w.want.Owner == "":
+	case c.Operation.Owner == "":
 		s.Marker, s.Revision.Marker = ledger.Marker{}, 0
-	case w.under != nil:
-		s.Marker = ledger.Marker{Present: true, Boot: w.want.Owner, Epoch: w.want.Epoch}
+	case marks:
+		s.Marker = ledger.Marker{Present: true, Boot: c.Operation.Owner, Epoch: c.Operation.Epoch}
 		s.Revision.Marker = rev
 	}
 	return s

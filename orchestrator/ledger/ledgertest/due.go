@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -15,6 +16,8 @@ func dueProperties() []property {
 		{"lists the longest due first, up to the limit", "", dueOrder},
 		{"lists an operation in its own shard only", "", dueShard},
 		{"lists every tenant's operations", "", dueTenants},
+		{"lists what is due at the same time in the order of ids", "", dueTies},
+		{"of a pending operation moves when a look at it finds nothing", "", duePostponed},
 		{"loses nothing under concurrent writes", "", dueConcurrent},
 	}
 }
@@ -97,6 +100,43 @@ func dueTenants(w *world) {
 		w.parkedAt("merchant", shard, w.t0), w.parkedAt("merchant-2", shard, w.t0.Add(time.Second)), w.parkedAt("m", shard, w.t0.Add(2*time.Second)),
 	}
 	same(w, "what is due of all tenants", w.dueAt(1, shard, w.t0.Add(time.Minute), 10), want)
+}
+
+func dueTies(w *world) {
+	const shard = 5
+	var want []payment.OperationKey
+	for range 6 {
+		want = append(want, w.parkedAt(tenant, shard, w.t0.Add(time.Second)))
+	}
+	slices.SortFunc(want, func(a, b payment.OperationKey) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	for limit := 1; limit <= len(want); limit++ {
+		same(w, "what is due at one time", w.dueAt(limit%Boots, shard, w.t0.Add(time.Minute), limit), want[:limit])
+	}
+}
+
+func duePostponed(w *world) {
+	s := w.claimed(0)
+	s = w.advance(0, s, w.outcome(s, payment.StatePending))
+	due := w.t0.Add(3 * time.Hour)
+	c := w.postponed(s, due)
+	next := w.advance(1, s, c)
+	rest := s.Operation
+	rest.NextCheck, rest.ParkReason = due, next.Operation.ParkReason
+	rest.Attempts = slices.Clone(rest.Attempts)
+	rest.Attempts[0].Deadline = next.Operation.Attempts[0].Deadline
+	same(w, "the operation but for its due time", next.Operation, rest)
+	same(w, "the payment", next.Payment, s.Payment)
+	if next.Revision.Payment != s.Revision.Payment || next.Marker.Present {
+		w.Fatalf("a look in vain left payment revision %d of %d and marker %+v", next.Revision.Payment, s.Revision.Payment, next.Marker)
+	}
+	shard := ledger.Shard(s.Operation.Key)
+	same(w, "what is due a moment before", w.dueAt(2, shard, due.Add(-time.Millisecond), 10), nil)
+	same(w, "what is due then", w.dueAt(2, shard, due, 10), []payment.OperationKey{s.Operation.Key})
+	same(w, "what the repeated look returns", w.advance(1, s, c), next)
+	present, err := w.Ledgers[2].Advance(w.ctx(), s, w.postponed(s, due.Add(time.Second)))
+	w.fails("another's look from the same snapshot", err, ledger.ErrFenced)
+	same(w, "the present snapshot", present, next)
+	w.holds(next)
 }
 
 func dueConcurrent(w *world) {

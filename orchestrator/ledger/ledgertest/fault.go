@@ -54,7 +54,8 @@ func kindOfAdvance(s ledger.Snapshot, c ledger.Change) Kind {
 		return KindFailover
 	case len(op.Current().Steps) > len(old.Current().Steps):
 		return KindFence
-	case op.State != old.State || op.Owner != old.Owner || op.Halted != old.Halted || !op.NextCheck.Equal(old.NextCheck):
+	case op.State != old.State || op.Owner != old.Owner || op.Halted != old.Halted,
+		!op.NextCheck.Equal(old.NextCheck) || op.ParkReason != old.ParkReason:
 		return KindPark
 	}
 	return KindNote

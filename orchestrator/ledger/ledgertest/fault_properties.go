@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -51,6 +52,67 @@ func kindsOfWrite() []kindOfWrite {
 		advance("park", func(w *world, s ledger.Snapshot) ledger.Change { return w.parked(s, w.t0.Add(time.Minute)) }),
 		advance("failover", func(w *world, s ledger.Snapshot) ledger.Change { return w.failover(s, "account-2") }),
 		advance("fence", func(w *world, s ledger.Snapshot) ledger.Change { return w.fenced(s) }),
+		advance("halt", func(w *world, s ledger.Snapshot) ledger.Change {
+			c := w.halting(s)
+			c.Attention = w.contradiction(s)
+			return c
+		}),
+		advance("note", func(w *world, s ledger.Snapshot) ledger.Change { return w.noted(s) }),
+		advance("late success", func(w *world, s ledger.Snapshot) ledger.Change {
+			c := told(w.outcome(s, payment.StateSucceeded), w.event())
+			c.Attention = w.contradiction(s)
+			return c
+		}),
+		{"further fence", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.claimed(0)
+			s = w.advance(0, s, w.fenced(s))
+			return s, w.canceling(s, 2)
+		}, ledger.Ledger.Advance},
+		{"note in a fence, told by an event", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.claimed(1)
+			s = w.advance(1, s, w.fenced(s))
+			return s, told(w.noted(s), w.event())
+		}, ledger.Ledger.Advance},
+		{"postponed look", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.claimed(1)
+			s = w.advance(1, s, w.outcome(s, payment.StatePending))
+			return s, w.postponed(s, w.t0.Add(3*time.Hour))
+		}, ledger.Ledger.Advance},
+	}
+}
+
+// kindsOfRecord are the writes that move no operation. Repeated with its event
+// one is refused as known, which says that it was made; what is there is then
+// read with an operation of the payment.
+func kindsOfRecord() []kindOfWrite {
+	record := func(name string, what func(w *world, s ledger.Snapshot) (*payment.Payment, ledger.News)) kindOfWrite {
+		return kindOfWrite{
+			name, func(w *world) (ledger.Snapshot, ledger.Change) {
+				s := w.captured(1)
+				p, n := what(w, s)
+				return s, ledger.Change{Operation: s.Operation, Payment: p, News: n}
+			},
+			func(l ledger.Ledger, ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+				if _, err := l.Record(ctx, s, c.Payment, c.News); err != nil && !errors.Is(err, ledger.ErrEventKnown) {
+					return ledger.Snapshot{}, err
+				}
+				return l.Read(ctx, c.Operation.Key)
+			},
+		}
+	}
+	return []kindOfWrite{
+		record("record told by an event", func(w *world, s ledger.Snapshot) (*payment.Payment, ledger.News) {
+			return w.refunded(s, "re_1", 10), ledger.News{Event: w.event(), Attention: w.contradiction(s)}
+		}),
+		record("record of a look", func(w *world, s ledger.Snapshot) (*payment.Payment, ledger.News) {
+			return w.refunded(s, "re_1", 10), ledger.News{}
+		}),
+		record("record of an event alone", func(w *world, _ ledger.Snapshot) (*payment.Payment, ledger.News) {
+			return nil, ledger.News{Event: w.event()}
+		}),
+		record("record of attention alone", func(w *world, s ledger.Snapshot) (*payment.Payment, ledger.News) {
+			return nil, ledger.News{Attention: w.contradiction(s)}
+		}),
 	}
 }
 
@@ -63,10 +125,12 @@ func faultProperties() []property {
 		{"lost write that was not made is fenced by a takeover", AbilityLose, lostThenTakenOver},
 		{"lost takeover that was made is fenced by the next", AbilityLose, lostTakeoverMade},
 		{"lost outcome that was made is not posted twice", AbilityLose, lostOutcomePostedOnce},
+		{"lost event that was made is known to everybody", AbilityLose, lostEventMade},
+		{"lost event that was not made is another's to take in", AbilityLose, lostEventNotMade},
 		{"lost anchor is stored once", AbilityLose, lostAnchor},
 		{"store out of reach is told on every call", AbilityCutOff, outOfReach},
 	}
-	for _, k := range kindsOfWrite() {
+	for _, k := range slices.Concat(kindsOfWrite(), kindsOfRecord()) {
 		for _, applied := range []bool{true, false} {
 			name := k.name + map[bool]string{true: ", applied", false: ", not applied"}[applied]
 			all = append(all,
@@ -121,11 +185,18 @@ func (w *world) wrote(got ledger.Snapshot, c ledger.Change) {
 	if len(ops) != len(got.Payment.Operations) {
 		w.Fatalf("the payment has %d operations, want %d", len(ops), len(got.Payment.Operations))
 	}
+	if c.Event != nil {
+		w.kept(c.Event, true)
+	}
+	if c.Attention != nil {
+		w.attentive(tenant, *c.Attention)
+	}
 }
 
 // untouched checks that nothing was made of a change.
 func (w *world) untouched(s ledger.Snapshot, c ledger.Change) {
 	w.Helper()
+	w.attentive(tenant)
 	if s.Operation.Key == c.Operation.Key {
 		same(w, "the record that was not written", w.read(1, s.Operation.Key), s)
 		return
@@ -256,6 +327,35 @@ func lostOutcomePostedOnce(w *world) {
 	w.holds(got)
 }
 
+func lostEventMade(w *world) {
+	k := kindOfWrite{name: "late outcome", write: ledger.Ledger.Advance}
+	s := w.claimed(0)
+	s = w.advance(0, s, w.parked(s, w.t0))
+	e := w.event()
+	c := told(w.outcome(s, payment.StateSucceeded), e)
+	w.lost(k, s, c, true)
+	for i := range w.Ledgers {
+		_, err := w.Ledgers[i].Record(w.ctx(), ledger.Snapshot{}, nil, ledger.News{Event: e})
+		w.fails("an event whose write was made", err, ledger.ErrEventKnown)
+	}
+	w.repeated(k, s, c)
+}
+
+// lostEventNotMade: what another has done with the news meanwhile looks the same
+// as what was to be written.
+func lostEventNotMade(w *world) {
+	k := kindOfWrite{name: "late outcome", write: ledger.Ledger.Advance}
+	s := w.claimed(0)
+	s = w.advance(0, s, w.parked(s, w.t0))
+	c := told(w.outcome(s, payment.StateSucceeded), w.event())
+	w.lost(k, s, c, false)
+	won := w.advance(1, s, c)
+	present, err := w.Ledgers[0].Advance(w.ctx(), s, c)
+	w.fails("news that another took in", err, ledger.ErrFenced)
+	same(w, "the present snapshot", present, won)
+	w.holds(won)
+}
+
 func lostAnchor(w *world) {
 	for name, applied := range map[string]bool{"made": true, "not made": false} {
 		heal := w.Lose(w.T, 0, applied)
@@ -286,6 +386,8 @@ func outOfReach(w *world) {
 		},
 		"by reference": func(ctx context.Context) error { _, err := l.ByReference(ctx, "account-1", "r"); return err },
 		"due":          func(ctx context.Context) error { _, err := l.Due(ctx, 0, w.t0, 1); return err },
+		"attention":    func(ctx context.Context) error { _, err := l.Attention(ctx, tenant, "", 1); return err },
+		"living":       func(ctx context.Context) error { _, err := l.Living(ctx); return err },
 		"anchor":       func(ctx context.Context) error { _, err := l.Anchor(ctx, "name", nil); return err },
 	}
 	for name, call := range calls {

@@ -221,7 +221,15 @@ func (w *world) failover(s ledger.Snapshot, account payment.AccountName) ledger.
 // fenced is what writes that a cancel was decided.
 func (w *world) fenced(s ledger.Snapshot) ledger.Change {
 	w.Helper()
-	op := w.next(s.Operation, payment.Fence{Step: payment.Step{Name: payment.StepCancel(1), Key: payment.ProviderKey(rand.Text()), KeyVersion: 1, RequestHash: rand.Text()}})
+	return w.canceling(s, 1)
+}
+
+// canceling is what writes that the n-th cancel was decided.
+func (w *world) canceling(s ledger.Snapshot, n int) ledger.Change {
+	w.Helper()
+	op := w.next(s.Operation, payment.Fence{Step: payment.Step{
+		Name: payment.StepCancel(n), Key: payment.ProviderKey(rand.Text()), KeyVersion: 1, RequestHash: rand.Text(), Object: "psp/object",
+	}})
 	return w.change(s, op, 0)
 }
 

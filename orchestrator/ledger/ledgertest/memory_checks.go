@@ -95,8 +95,8 @@ func (s *Store) advanceFaults(snap ledger.Snapshot, c ledger.Change) []string {
 	f.fences(name, old, op)
 	f.halts(name, old, op)
 	f.response(name, old, op)
-	if kindOfAdvance(snap, c) == KindNote {
-		f.notes(name, old, c)
+	if kind := kindOfAdvance(snap, c); kind == KindNote || kind == KindPark {
+		f.stays(name, kind, old, op)
 	}
 	if c.Payment != nil {
 		f.payment(name, snap, c)
@@ -105,6 +105,7 @@ func (s *Store) advanceFaults(snap ledger.Snapshot, c ledger.Change) []string {
 		f.outsideOf(name, op, snap.Payment, *c.Payment)
 	}
 	f.unless(c.Payment != nil || !op.State.Final(), "%s does not show in its payment", name)
+	f.unless(c.Payment == nil || op.Touches(old), "%s shows in a payment that it does not touch", name)
 	return f
 }
 

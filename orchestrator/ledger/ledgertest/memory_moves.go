@@ -46,10 +46,10 @@ func (f *faults) halts(name string, old, op payment.Operation) {
 	f.unless(len(op.Attempts) == len(old.Attempts), "%s is halted and goes to another account", name)
 }
 
-// notes checks that nothing changes but what is known of the open attempt.
-func (f *faults) notes(name string, old payment.Operation, c ledger.Change) {
-	op := c.Operation
-	f.unless(c.Payment == nil, "%s moves nothing but the payment", name)
+// stays checks what does not move an operation on: a note changes what is known
+// of the open attempt and nothing else, and a park also who owns it, until when
+// the attempt is sent, and the next look.
+func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	if len(op.Attempts) != len(old.Attempts) || len(op.Attempts) == 0 {
 		return // told elsewhere
 	}
@@ -57,8 +57,14 @@ func (f *faults) notes(name string, old payment.Operation, c ledger.Change) {
 	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
 	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
 	rest := old
+	if kind == KindPark {
+		f.unless(op.Owner == "" && !now.Deadline.After(want.Deadline), "%s parks and goes on", name)
+		rest.State, rest.Owner, rest.OwnerUntil = op.State, op.Owner, op.OwnerUntil
+		rest.NextCheck, rest.ParkReason, rest.Halted = op.NextCheck, op.ParkReason, op.Halted
+		want.Deadline = now.Deadline
+	}
 	rest.Attempts = append(slices.Clone(old.Attempts[:len(old.Attempts)-1]), want)
-	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than what is known of its attempt", name)
+	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than a %s does", name, kind)
 }
 
 // recordFaults is what is wrong with news that moves no operation.

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -13,6 +14,7 @@ func sessionProperties() []property {
 		{"has a name of its own", "", sessionNames},
 		{"that lives is held", "", sessionHeld},
 		{"that ended is not held, and takes only its own markers along", "", sessionEnded},
+		{"lists who lives, in one order, and not who ended", "", sessionLiving},
 	}
 }
 
@@ -46,4 +48,28 @@ func sessionEnded(w *world) {
 		same(w, "the operation", now.Operation, s.Operation)
 	}
 	w.holds(others)
+}
+
+func sessionLiving(w *world) {
+	var all []payment.BootID
+	for _, l := range w.Ledgers {
+		all = append(all, l.Boot())
+	}
+	slices.Sort(all)
+	living := func(want []payment.BootID) {
+		w.Helper()
+		for _, l := range w.Ledgers {
+			got, err := l.Living(w.ctx())
+			w.ok("living", err)
+			same(w, "who lives", got, want)
+		}
+	}
+	living(all)
+	w.claimed(1) // whoever works is listed once
+	living(all)
+	for _, i := range []int{1, 0, 2} {
+		w.EndSession(w.T, i)
+		all = slices.DeleteFunc(all, func(b payment.BootID) bool { return b == w.Ledgers[i].Boot() })
+		living(all)
+	}
 }

@@ -23,13 +23,16 @@ const (
 	CodeUnavailable    = "unavailable"
 	CodeNotFound       = "not_found"
 	CodeNoSuchRoute    = "no_such_route"
-	// CodeFailed is the answer to a capture, refund or void that was executed and
-	// had no effect; the failure code says why.
+	// CodeFailed is the answer to a capture, refund, void or cancel that was executed
+	// and had no effect; the failure code says why.
 	CodeFailed = "failed"
 	// CodeNoSuchAuthorization and CodeNothingHeld refuse a capture, refund or void
 	// before anything is executed.
 	CodeNoSuchAuthorization = "no_such_authorization"
 	CodeNothingHeld         = "nothing_held"
+	// CodeNothingFound is the answer to a cancel that was executed when no
+	// authorization had its reference.
+	CodeNothingFound = "nothing_found"
 )
 
 const (

@@ -12,6 +12,7 @@ const (
 	StatusDeclined       = "declined"
 	StatusPending        = "pending"
 	StatusRequiresAction = "requires_action"
+	StatusCancelled      = "cancelled"
 )
 
 // holdFor is how long an authorization holds the money.

@@ -28,7 +28,8 @@ type call struct {
 }
 
 // order is the body of a call. A capture or refund has no more than reference,
-// amount, currency and reason; a void has a reference.
+// amount, currency and reason; a void has a reference of its own; a cancel has that
+// of what it cancels.
 type order struct {
 	Reference string `json:"reference"`
 	Amount    int64  `json:"amount"` // minor units
@@ -73,7 +74,7 @@ func (s *Simulator) handle(ctx context.Context, c call) reply {
 		return failure(*refused)
 	}
 	entry.Reference, entry.BodyHash = in.Reference, c.bodyHash
-	t := s.state.begin(c, turns, s.cfg.ForgetAfter)
+	t := s.state.begin(c, in.Reference, turns, s.cfg.ForgetAfter)
 	entry.Ordinal, entry.Stepped, entry.Turn = t.ordinal, t.stepped, t.record.turn
 	if t.refused != nil {
 		s.record(ctx, entry)
@@ -99,7 +100,13 @@ func (s *Simulator) read(c call) (in order, turns []script, refused *apiError) {
 		return in, nil, &apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: err.Error()}
 	}
 	token := in.Token
-	if c.verb != verbAuthorize {
+	switch c.verb {
+	case verbAuthorize:
+	case KindCancel:
+		if token = s.state.tokenOf(c.merchant, in.Reference); token == "" {
+			return in, nil, nil
+		}
+	default:
 		if token, refused = s.state.acceptable(c, in); refused != nil {
 			return in, nil, refused
 		}
@@ -122,7 +129,7 @@ func (in *order) decode(c call) error {
 	switch {
 	case in.Reference == "" || len(in.Reference) > 64:
 		return fmt.Errorf("reference must have 1 to 64 characters, it has %d", len(in.Reference))
-	case c.verb == KindVoid:
+	case c.verb == KindVoid || c.verb == KindCancel:
 		return nil // it releases whatever is left
 	case in.Amount <= 0:
 		return fmt.Errorf("amount must be positive, it is %d", in.Amount)
@@ -134,60 +141,102 @@ func (in *order) decode(c call) error {
 	return nil
 }
 
-// execute makes the effect, unless the key has an answer already, and commits it
-// together with that answer.
+// execute does what the call asks for, unless its key has an answer already or the
+// step does nothing.
 func (s *Simulator) execute(ctx context.Context, c call, in order, t turn, request Entry) reply {
-	entries, out := []Entry{request}, reply{step: t.step, header: http.Header{}}
 	if s.cfg.Latency > 0 {
 		s.sleep(context.WithoutCancel(ctx), s.cfg.Latency)
 	}
-	var made *object
-	var status int
-	var answer []byte
-	switch {
-	case t.answer != nil:
-		out.status, out.body = t.status, t.answer
-		out.header.Set("Idempotent-Replayed", "true")
-	case t.step.outcome != outcomeNone:
-		made = s.make(c, in, t.step)
-		out.status, out.body = answerOf(*made)
-		status, answer = out.status, out.body
-		entries = append(entries, Entry{
-			Kind: KindStored, Time: c.at, Merchant: c.merchant, Key: c.key, Verb: c.verb, Parent: c.parent,
-			Reference: in.Reference, Ordinal: t.ordinal, Status: status, Answer: answer,
-			Stored: made, Due: made.SettleAt, Token: made.Token, Failure: made.Failure,
-		})
-		if made.effective() {
-			entries = append(entries, made.effect(c.at, t.ordinal))
-		}
-	}
+	entries := []Entry{request}
 	late, isLate := s.delayed(c, t.step)
 	if isLate {
 		entries = append(entries, late)
 	}
-	if err := s.log.append(entries...); err != nil {
-		s.state.finish(t, nil, 0, nil)
-		s.state.abandon(made)
+	d, err := s.commit(c, in, t, entries)
+	if err != nil {
 		s.cfg.Logger.ErrorContext(ctx, "simulator log not written", "error", err)
 		return failure(apiError{status: http.StatusInternalServerError, Code: CodeServerError, Message: "the log cannot be written"})
 	}
-	s.state.finish(t, made, status, answer)
 	if isLate {
 		s.later(ctx, late.Due, func(ctx context.Context) { s.arrive(ctx, late) })
 	}
-	if made != nil && !made.SettleAt.IsZero() {
-		id := made.ID
-		s.later(ctx, made.SettleAt, func(ctx context.Context) { s.settle(ctx, id, StatusPending) })
+	if d.made != nil && !d.made.SettleAt.IsZero() {
+		id := d.made.ID
+		s.later(ctx, d.made.SettleAt, func(ctx context.Context) { s.settle(ctx, id, StatusPending) })
+	}
+	out := reply{status: d.status, body: d.answer, step: t.step, header: http.Header{}}
+	if t.answer != nil {
+		out.status, out.body = t.status, t.answer
+		out.header.Set("Idempotent-Replayed", "true")
 	}
 	return out
 }
 
-// make builds the object that a step asks for.
-func (s *Simulator) make(c call, in order, st step) *object {
-	if c.verb == verbAuthorize {
-		return authorization(c, in, st)
+// deed is what a call has done.
+type deed struct {
+	made    *object // nil: nothing was done
+	status  int
+	answer  []byte  // to be stored
+	effects []Entry // and their failures
+}
+
+// commit does what the step asks for and writes it, with the answer that its key
+// keeps and the entries of the request, before anybody can see it. It frees the key.
+func (s *Simulator) commit(c call, in order, t turn, entries []Entry) (deed, error) {
+	s.state.mu.Lock()
+	defer s.state.mu.Unlock()
+	var d deed
+	if t.answer == nil && t.step.outcome != outcomeNone {
+		d = s.state.do(c, in, t)
+		entries = append(append(entries, d.stored(c, t)), d.effects...)
 	}
-	return s.state.move(c, in, st)
+	// What others can take is reserved before, so that they may go on while this is
+	// written and share its fsync. A cancel reserves nothing: what it has found must
+	// not change until it is done.
+	if err := s.write(c.verb == KindCancel, entries); err != nil {
+		t.record.busy = false
+		s.state.abandon(d.made)
+		return deed{}, err
+	}
+	s.state.finish(t, d)
+	return d, nil
+}
+
+// write appends to the log. The caller holds mu; unless it must be alone, others
+// may go on meanwhile.
+func (s *Simulator) write(alone bool, entries []Entry) error {
+	if !alone {
+		s.state.mu.Unlock()
+		defer s.state.mu.Lock()
+	}
+	return s.log.append(entries...)
+}
+
+// do makes what a step asks for. The caller holds mu.
+func (s *state) do(c call, in order, t turn) deed {
+	var d deed
+	switch c.verb {
+	case KindCancel:
+		return s.cancel(c, in, t)
+	case verbAuthorize:
+		d.made = authorization(c, in, t.step)
+	default:
+		d.made = s.move(c, in, t.step)
+	}
+	d.status, d.answer = answerOf(*d.made)
+	if d.made.effective() {
+		d.effects = []Entry{d.made.effect(c.at, t.ordinal)}
+	}
+	return d
+}
+
+// stored is the entry of the answer, and of what was made.
+func (d deed) stored(c call, t turn) Entry {
+	return Entry{
+		Kind: KindStored, Time: c.at, Merchant: c.merchant, Key: c.key, Verb: c.verb, Parent: c.parent,
+		Reference: d.made.Reference, Ordinal: t.ordinal, Status: d.status, Answer: d.answer,
+		Stored: d.made, Due: d.made.SettleAt, Token: d.made.Token, Failure: d.made.Failure,
+	}
 }
 
 // settle brings an object that is accepted in this way to its end.
@@ -198,15 +247,26 @@ func (s *Simulator) settle(ctx context.Context, id, accepted string) {
 	if o == nil || o.Status != accepted {
 		return
 	}
-	entry := o.effect(time.Now(), 0)
-	if o.Failure != "" {
-		entry.Kind, entry.Failure = KindFailed, o.Failure
-	}
-	if err := s.log.append(entry); err != nil {
+	entries := s.state.end(o, time.Now())
+	if err := s.write(true, entries); err != nil {
 		s.cfg.Logger.ErrorContext(ctx, "simulator log not written", "error", err)
 		return
 	}
-	s.state.conclude(o, o.Failure)
+	s.state.happened(entries)
+}
+
+// end is how an object that was accepted ends at this time. The caller holds mu.
+func (s *state) end(o *object, at time.Time) []Entry {
+	if o.Kind == KindCancel {
+		entries, _ := s.cancelled(o, at, 0)
+		return entries
+	}
+	entry := o.effect(at, 0)
+	parent := s.objects[o.Parent]
+	if o.Failure != "" && (parent == nil || parent.Status != StatusCancelled) { // the release that a cancel relied on does not fail
+		entry.Kind, entry.Failure = KindFailed, o.Failure
+	}
+	return []Entry{entry}
 }
 
 // delayed is the copy of the call that a step sends on its way.

@@ -36,7 +36,11 @@ const (
 	KindRefund Kind = "refund"
 	// KindVoid: money that was held, and not captured, was released.
 	KindVoid Kind = "void"
-	// KindFailed: a pending capture, refund or void ended without an effect.
+	// KindCancel: an authorization was cancelled and holds nothing from here on. The
+	// amount is what that released; it is 0 where nothing was held. It takes an effect
+	// back and is none itself.
+	KindCancel Kind = "cancel"
+	// KindFailed: a pending capture, refund or void, or a cancel, ended without an effect.
 	KindFailed Kind = "failed"
 	// KindStored: an answer was stored under a key.
 	KindStored Kind = "stored"
@@ -49,12 +53,15 @@ const (
 const verbAuthorize Kind = ""
 
 // verbs lists what can be asked of an authorization.
-func verbs() []Kind { return []Kind{KindCapture, KindRefund, KindVoid} }
+func verbs() []Kind { return []Kind{KindCapture, KindRefund, KindVoid, KindCancel} }
 
-// EffectKinds lists the kinds of entries that record an effect.
-func EffectKinds() []Kind { return append([]Kind{KindEffect}, verbs()...) }
+// EffectKinds lists the kinds of entries that record an effect. KindCancel is not
+// one: it releases what nobody wants any longer, and the effect that it takes back
+// remains in the log.
+func EffectKinds() []Kind { return []Kind{KindEffect, KindCapture, KindRefund, KindVoid} }
 
-// Entry is one line of the log. Which fields are set depends on the kind.
+// Entry is one fact in the log. Which fields are set depends on the kind. A line
+// holds one, or all those of a request in a list.
 type Entry struct {
 	Time      time.Time `json:"time"`
 	Kind      Kind      `json:"kind"`
@@ -68,7 +75,7 @@ type Entry struct {
 	Copy bool `json:"copy,omitempty"`
 	// Object is the id of what was made, or asked for.
 	Object string `json:"object,omitempty"`
-	// Parent is the authorization that a capture, refund or void acts on.
+	// Parent is the authorization that a capture, refund, void or cancel acts on.
 	Parent   string `json:"parent,omitempty"`
 	Amount   int64  `json:"amount,omitempty"` // minor units
 	Currency string `json:"currency,omitempty"`
@@ -139,10 +146,11 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readEntries reads whole lines and returns where the last of them ends.
+// readEntries reads whole lines and returns where the last of them ends. A line
+// holds an entry, or those of one request.
 func readEntries(r io.Reader) (entries []Entry, size int64, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
-	for {
+	for number := 1; ; number++ {
 		line, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			return entries, size, nil
@@ -150,27 +158,37 @@ func readEntries(r io.Reader) (entries []Entry, size int64, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, 0, fmt.Errorf("line %d: %w", len(entries)+1, err)
+		read, err := parseLine(line)
+		if err != nil {
+			return nil, 0, fmt.Errorf("line %d: %w", number, err)
 		}
-		entries, size = append(entries, e), size+int64(len(line))
+		entries, size = append(entries, read...), size+int64(len(line))
 	}
 }
 
-// append writes entries and returns when they are durable.
+func parseLine(line []byte) ([]Entry, error) {
+	if line[0] != '[' {
+		line = slices.Concat([]byte("["), line, []byte("]"))
+	}
+	var entries []Entry
+	err := json.Unmarshal(line, &entries)
+	return entries, err
+}
+
+// append writes entries and returns when they are durable. They are one line, so
+// that a crash loses all of them or none: a stored answer without its effect would
+// hide that effect from whoever counts.
 func (l *effectLog) append(entries ...Entry) error {
-	var lines bytes.Buffer
-	for _, e := range entries {
-		line, err := json.Marshal(e)
-		if err != nil {
-			return fmt.Errorf("simulator log: %w", err)
-		}
-		lines.Write(append(line, '\n'))
+	line, err := json.Marshal(entries)
+	if len(entries) == 1 { // no brackets, for people who read the file
+		line, err = json.Marshal(entries[0])
+	}
+	if err != nil {
+		return fmt.Errorf("simulator log: %w", err)
 	}
 	l.mu.Lock()
 	mine := l.batch
-	mine.lines.Write(lines.Bytes())
+	mine.lines.Write(append(line, '\n'))
 	l.mu.Unlock()
 
 	l.flushing.Lock()

@@ -23,7 +23,7 @@ const (
 )
 
 // acceptable refuses a call that no authorization of the merchant can take, and
-// returns the token of the one that can.
+// returns the token of the one that can. What was cancelled is acted on, in vain.
 func (s *state) acceptable(c call, in order) (token string, refused *apiError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -31,7 +31,7 @@ func (s *state) acceptable(c call, in order) (token string, refused *apiError) {
 	switch {
 	case a == nil || a.Merchant != c.merchant || a.Kind != verbAuthorize:
 		return "", &apiError{status: http.StatusNotFound, Code: CodeNoSuchAuthorization, Message: "no such authorization"}
-	case a.Status != StatusAuthorized && a.Status != StatusCaptured:
+	case a.Status != StatusAuthorized && a.Status != StatusCaptured && a.Status != StatusCancelled:
 		return "", &apiError{status: http.StatusConflict, Code: CodeNothingHeld, Message: "the authorization is " + a.Status}
 	case c.verb != KindVoid && in.Currency != a.Currency:
 		return "", &apiError{
@@ -43,10 +43,9 @@ func (s *state) acceptable(c call, in order) (token string, refused *apiError) {
 
 // move builds the capture, refund or void that a step asks for. Unless it has
 // failed, its amount is reserved on the authorization from here on, so that no
-// other can have it while this one is on its way to the log, or pending.
+// other can have it while this one is on its way to the log, or pending. The caller
+// holds mu.
 func (s *state) move(c call, in order, st step) *object {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	parent := s.objects[c.parent] // acceptable has found it, and nothing is ever removed
 	o := &object{
 		ID: newID(string(c.verb) + "_"), Kind: c.verb, Status: StatusSucceeded, Amount: in.Amount, Currency: parent.Currency,
@@ -91,7 +90,7 @@ func (o *object) refuses(verb Kind, amount int64) string {
 		return FailureExceedsCaptured
 	case verb == KindRefund:
 		return ""
-	case o.Voided+o.voiding > 0:
+	case o.Voided+o.voiding > 0 || o.Status == StatusCancelled:
 		return FailureAlreadyVoided
 	case verb == KindVoid && o.capturing > 0:
 		return FailureCapturePending
@@ -104,21 +103,27 @@ func (o *object) refuses(verb Kind, amount int64) string {
 }
 
 // reserve keeps the amount of a capture, refund or void on its authorization for
-// it. The caller holds mu, or is alone.
-func (s *state) reserve(o *object) { s.objects[o.Parent].tally(o.Kind, o.Amount, 0) }
+// it; other objects need none. The caller holds mu, or is alone.
+func (s *state) reserve(o *object) {
+	if parent := s.objects[o.Parent]; parent != nil {
+		parent.tally(o.Kind, o.Amount, 0)
+	}
+}
 
 // conclude gives an object that was accepted its effect, or its failure if there
 // is one. The caller holds mu, or is alone.
 func (s *state) conclude(o *object, failure string) {
+	done := o.Amount
 	switch {
 	case o.Kind == verbAuthorize:
 		o.authorize()
 	case failure != "":
-		o.Status, o.FailureCode = StatusFailed, failure
-		s.objects[o.Parent].tally(o.Kind, -o.Amount, 0)
+		o.Status, o.FailureCode, done = StatusFailed, failure, 0
 	default:
 		o.Status = StatusSucceeded
-		s.objects[o.Parent].tally(o.Kind, -o.Amount, o.Amount)
+	}
+	if parent := s.objects[o.Parent]; parent != nil {
+		parent.tally(o.Kind, -o.Amount, done)
 	}
 }
 
@@ -132,14 +137,13 @@ func (o *object) tally(verb Kind, reserved, done int64) {
 		o.refunding, o.Refunded = o.refunding+reserved, o.Refunded+done
 	case KindVoid:
 		o.voiding, o.Voided = o.voiding+reserved, o.Voided+done
-	case verbAuthorize, KindRequest, KindQuery, KindEffect, KindFailed, KindStored, KindDelayed:
+	case verbAuthorize, KindCancel, KindRequest, KindQuery, KindEffect, KindFailed, KindStored, KindDelayed:
 	}
 }
 
-// abandon gives back what was reserved for an object that never came to be.
+// abandon gives back what was reserved for an object that never came to be. The
+// caller holds mu.
 func (s *state) abandon(o *object) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if o != nil && o.Kind != verbAuthorize && o.Status != StatusFailed {
 		s.conclude(o, "log_failed")
 	}

@@ -19,7 +19,7 @@ import (
 
 // stepOf takes a token of one step apart; the verb of an authorization is empty.
 func stepOf(token simulator.Token) (verb simulator.Kind, step string) {
-	for _, v := range []simulator.Kind{simulator.KindCapture, simulator.KindRefund, simulator.KindVoid} {
+	for _, v := range []simulator.Kind{simulator.KindCapture, simulator.KindRefund, simulator.KindVoid, simulator.KindCancel} {
 		if step, found := strings.CutPrefix(token.Name, "tok_ok_"+string(v)+"_"); found {
 			return v, step
 		}
@@ -144,8 +144,8 @@ func TestTokensOfFurtherVerbs(t *testing.T) {
 	seen := map[string]int{}
 	for _, token := range simulator.Tokens() {
 		verb, step := stepOf(token)
-		if verb == "" {
-			continue
+		if verb == "" || verb == simulator.KindCancel {
+			continue // another test's
 		}
 		seen[string(verb)]++
 		t.Run(token.Name, func(t *testing.T) {

@@ -84,12 +84,12 @@ type Token struct {
 
 // Tokens lists the tokens of one step, in the order in which people should read
 // them: those of authorizations, then those whose authorization goes well and that
-// say what becomes of a capture, a refund or a void. See the package comment for
-// how steps are combined.
+// say what becomes of a capture, a refund, a void or a cancel. See the package
+// comment for how steps are combined.
 func Tokens() []Token {
 	tokens := named(tokenPrefix, authorizeSteps())
 	for _, verb := range verbs() {
-		tokens = append(tokens, named(tokenPrefix+"ok_"+string(verb)+"_", moveSteps(verb))...)
+		tokens = append(tokens, named(tokenPrefix+"ok_"+string(verb)+"_", furtherSteps(verb))...)
 	}
 	return tokens
 }
@@ -129,8 +129,14 @@ func authorizeSteps() []Token {
 	}, faults()...)
 }
 
-// moveSteps are the steps of a capture, refund or void.
-func moveSteps(verb Kind) []Token {
+// furtherSteps are the steps of a capture, refund, void or cancel.
+func furtherSteps(verb Kind) []Token {
+	if verb == KindCancel {
+		return append([]Token{
+			{"ok", "cancels, as far as its state allows", answered(outcomeEffect)},
+			{"pending", "accepts; cancels after a while (2s), which a look-up shows", answered(outcomePending).after(soon)},
+		}, faults()...)
+	}
 	steps := []Token{
 		{"ok", string(verb) + "s, as far as the amounts allow", answered(outcomeEffect)},
 		{"partial", string(verb) + "s half of the amount", answered(outcomePartial)},
@@ -192,7 +198,7 @@ func newGrammar() grammar {
 	g := make(grammar)
 	g[verbAuthorize] = byName(authorizeSteps())
 	for _, verb := range verbs() {
-		g[verb] = byName(moveSteps(verb))
+		g[verb] = byName(furtherSteps(verb))
 	}
 	return g
 }

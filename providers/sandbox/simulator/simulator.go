@@ -9,6 +9,7 @@
 //	POST /v1/authorizations/{id}/captures   of amount; as often as the hold lasts
 //	POST /v1/authorizations/{id}/refunds    of amount; as often as captures last
 //	POST /v1/authorizations/{id}/void       releases what is held and not captured
+//	POST /v1/cancels                        of reference; see below
 //	GET  /v1/authorizations?reference=R     {"data":[…]}; captures, refunds, voids alike
 //	GET  /v1/authorizations/{id}            captures, refunds, voids alike
 //	GET  /v1/actions/{id}                   what a shopper opens; authorizes
@@ -28,7 +29,27 @@
 // exceeds_captured), and stays so under its key. An authorization that is not
 // there (404 no_such_authorization) or holds nothing (409 nothing_held) is refused
 // without a trace. The status of an authorization says what became of it when it
-// was made; what happened to the money since, its amounts say.
+// was made, or that it was cancelled; what happened to the money since, its amounts
+// say.
+//
+// # Cancels
+//
+// A cancel names a reference, {"reference":R}, and acts once, on every authorization
+// of the merchant that has it by then. One that is authorized, pending, or requires
+// an action becomes cancelled: what it holds is released, and it never authorizes
+// any more, whoever opens its redirect; captures and voids of it have failed with
+// already_voided. One that was declined stays so. One of which anything was captured,
+// or is about to be, stays as it is. The answer is 200 with the authorization as it
+// is then, or {"data":[…]} if there are several; 422 failed with already_captured if
+// all of them stay as they are; 404 nothing_found if there is none. All three are
+// stored and replayed: only another key asks anew. A cancel that found nothing
+// leaves nothing behind, and an authorization that arrives after it is made as usual.
+// A pending cancel is answered 202 with the authorization as it still is, and acts
+// when it is due, on what there is then.
+//
+// The answer that is stored under the key of an authorization does not change: a
+// late copy of its request is answered as the first was, "authorized" of what was
+// cancelled since. Only a look-up shows what an authorization is now.
 //
 // # Idempotency
 //
@@ -48,18 +69,20 @@
 // last step for ever. A step that waits takes a duration: tok_pending_5s,
 // tok_late_300ms. Tokens lists the steps.
 //
-// Captures, refunds and voids carry no token: that of their authorization says
-// what goes wrong with them, after _capture_, _refund_ or _void_, as in
+// Captures, refunds, voids and cancels carry no token: that of their authorization
+// says what goes wrong with them, after _capture_, _refund_, _void_ or _cancel_, as in
 // tok_ok_capture_500_after_effect_then_429_refund_timeout. Where a verb is written
 // more than once, the keys that act on the authorization with it take turns: of
-// tok_ok_capture_ok_capture_drop, every second capture is cut off. A verb that is
-// not written does as it is told.
+// tok_ok_capture_ok_capture_drop, every second capture is cut off. The keys of
+// cancels take turns by their reference, those that found nothing included. A verb
+// that is not written, and a cancel that finds nothing, does as it is told.
 //
 // # Guarantees
 //
-// An effect and the stored answer of its key are one durable write, made before
-// anybody hears of either. Every write that arrives whole is in the log. A
-// restart remembers keys, objects, and copies that are on their way.
+// An effect and the stored answer of its key are one line of the log, durable before
+// anybody hears of either, so that a crash loses both or none. Every write that
+// arrives whole is in the log. A restart remembers keys, objects, and copies that
+// are on their way.
 //
 // It knows nothing of cards and networks, and nothing of real providers' data.
 package simulator
@@ -132,6 +155,7 @@ func Open(c Config) (*Simulator, error) {
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/captures", s.authenticated(s.post(KindCapture)))
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/refunds", s.authenticated(s.post(KindRefund)))
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/void", s.authenticated(s.post(KindVoid)))
+	s.mux.HandleFunc("POST /v1/cancels", s.authenticated(s.post(KindCancel)))
 	for path, verb := range map[string]Kind{
 		"authorizations": verbAuthorize, "captures": KindCapture, "refunds": KindRefund, "voids": KindVoid,
 	} {

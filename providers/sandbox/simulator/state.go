@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"cmp"
 	"crypto/rand"
 	"strings"
 	"sync"
@@ -8,7 +9,7 @@ import (
 )
 
 // object is an authorization, capture, refund or void as the simulator keeps it,
-// and as it shows it.
+// and as it shows it. A cancel is kept as one too, but never shown.
 type object struct {
 	ID          string `json:"id"`
 	Kind        Kind   `json:"kind,omitempty"` // of an authorization empty
@@ -26,7 +27,7 @@ type object struct {
 	ExpiresAt  time.Time   `json:"expires_at,omitzero"`
 	Captured   int64       `json:"captured_amount,omitempty"`
 	Refunded   int64       `json:"refunded_amount,omitempty"`
-	Voided     int64       `json:"voided_amount,omitempty"`
+	Voided     int64       `json:"voided_amount,omitempty"` // by a void or a cancel
 
 	// Of a capture, refund or void.
 	Parent string `json:"parent,omitempty"`
@@ -93,10 +94,11 @@ type state struct {
 	turns       map[act]int         // keys so far
 }
 
-// act is a verb on an authorization.
+// act is a verb on an authorization, or on a reference.
 type act struct {
-	verb   Kind
-	parent string
+	verb     Kind
+	merchant string
+	on       string
 }
 
 func newState() *state {
@@ -123,10 +125,8 @@ func (s *state) replay(entries []Entry) (delayed map[string]Entry, pending []obj
 			if e.Stored != nil {
 				s.replayStored(e)
 			}
-		case KindEffect, KindCapture, KindRefund, KindVoid, KindFailed:
-			if o := s.objects[e.Object]; o != nil {
-				s.conclude(o, e.Failure)
-			}
+		case KindEffect, KindCapture, KindRefund, KindVoid, KindCancel, KindFailed:
+			s.happened([]Entry{e})
 		case KindDelayed:
 			delayed[e.Object] = e
 		case KindQuery, verbAuthorize:
@@ -144,7 +144,7 @@ func (s *state) replayStored(e Entry) {
 	o := e.Stored
 	o.Key, o.SettleAt, o.Token, o.Failure = e.Key, e.Due, e.Token, e.Failure
 	s.put(o)
-	if o.Kind != verbAuthorize && o.Status != StatusFailed {
+	if o.Status != StatusFailed {
 		s.reserve(o) // until the entry of its effect
 	}
 }
@@ -158,7 +158,7 @@ func (s *state) replayRequest(e Entry) {
 	if k == nil || e.Ordinal == 1 { // the first after the key was forgotten counts anew
 		k = &keyRecord{bodyHash: e.BodyHash, created: e.Time, turn: e.Turn}
 		s.keys[id] = k
-		a := act{e.Verb, e.Parent}
+		a := act{e.Verb, e.Merchant, cmp.Or(e.Parent, e.Reference)}
 		s.turns[a] = max(s.turns[a], e.Turn)
 	}
 	k.received = e.Ordinal
@@ -187,13 +187,13 @@ type turn struct {
 
 // begin registers a request of a key and says what becomes of it. Unless it is
 // refused the key is busy until finish. A new key takes its turn of the scripts.
-func (s *state) begin(c call, scripts []script, forget time.Duration) turn {
+func (s *state) begin(c call, reference string, scripts []script, forget time.Duration) turn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id := scoped{c.merchant, c.key}
 	k := s.keys[id]
 	if k == nil || (forget > 0 && !k.busy && c.at.Sub(k.created) > forget) {
-		a := act{c.verb, c.parent}
+		a := act{c.verb, c.merchant, cmp.Or(c.parent, reference)}
 		s.turns[a]++
 		k = &keyRecord{bodyHash: c.bodyHash, created: c.at, turn: s.turns[a]}
 		s.keys[id] = k
@@ -218,20 +218,26 @@ func (s *state) begin(c call, scripts []script, forget time.Duration) turn {
 	return t
 }
 
-// finish frees the key and makes what was committed visible.
-func (s *state) finish(t turn, made *object, status int, answer []byte) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// finish frees the key and makes what was committed visible. The caller holds mu.
+func (s *state) finish(t turn, d deed) {
 	t.record.busy = false
-	if answer != nil {
-		t.record.status, t.record.answer = status, answer
-	}
-	if made == nil {
+	if d.made == nil {
 		return
 	}
-	s.put(made)
-	if made.Kind != verbAuthorize && made.effective() {
-		s.conclude(made, "")
+	t.record.status, t.record.answer = d.status, d.answer
+	s.put(d.made)
+	s.happened(d.effects)
+}
+
+// happened applies entries of effects and failures. The caller holds mu, or is alone.
+func (s *state) happened(entries []Entry) {
+	for _, e := range entries {
+		if a := s.objects[e.Parent]; a != nil && e.Kind == KindCancel {
+			a.cancel(e.Amount)
+		}
+		if o := s.objects[e.Object]; o != nil {
+			s.conclude(o, e.Failure)
+		}
 	}
 }
 
@@ -240,6 +246,16 @@ func (s *state) finish(t turn, made *object, status int, answer []byte) {
 func (s *state) find(merchant string, verb Kind, id, reference string) []object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.lookUp(merchant, verb, id, reference)
+}
+
+// having returns copies of the authorizations that have a reference. The caller
+// holds mu.
+func (s *state) having(merchant, reference string) []object {
+	return s.lookUp(merchant, verbAuthorize, "", reference)
+}
+
+func (s *state) lookUp(merchant string, verb Kind, id, reference string) []object {
 	ids := []string{id}
 	if id == "" {
 		ids = s.byReference[scoped{merchant, reference}]

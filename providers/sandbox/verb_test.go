@@ -164,8 +164,8 @@ func TestEveryStepOfFurtherVerbs(t *testing.T) {
 	}
 	for _, token := range simulator.Tokens() {
 		m, step := stepOf(token)
-		if m == payment.MethodAuthorize {
-			continue
+		if m == payment.MethodAuthorize || m == mapping.Fence {
+			continue // another test's
 		}
 		t.Run(token.Name, func(t *testing.T) {
 			t.Parallel()
@@ -195,8 +195,11 @@ func TestEveryStepOfFurtherVerbs(t *testing.T) {
 	}
 }
 
-// stepOf takes a token of one step apart.
+// stepOf takes a token of one step apart; that of a cancel is of mapping.Fence.
 func stepOf(token simulator.Token) (m payment.Method, step string) {
+	if step, found := strings.CutPrefix(token.Name, "tok_ok_cancel_"); found {
+		return mapping.Fence, step
+	}
 	for _, v := range verbs() {
 		if step, found := strings.CutPrefix(token.Name, "tok_ok_"+string(v.method)+"_"); found {
 			return v.method, step
