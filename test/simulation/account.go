@@ -68,6 +68,7 @@ func (a *account) wait(ctx context.Context, g *gate) (payment.Answer, error) {
 // request is what goes over the wire.
 type request struct {
 	method     payment.Method
+	step       payment.StepName
 	key        payment.ProviderKey
 	reference  payment.ReferenceID // ours
 	object     payment.ProviderReference
@@ -79,14 +80,22 @@ type request struct {
 
 func requestOf(s payment.Send, credential string) request {
 	return request{
-		method: s.Method, key: s.Key, reference: s.Reference, object: s.ProviderReference, parent: s.Parent, amount: s.Amount,
+		method: s.Method, step: s.Step, key: s.Key, reference: s.Reference, object: s.ProviderReference, parent: s.Parent, amount: s.Amount,
 		mode: s.Instruction.CaptureMode, credential: credential,
 	}
 }
 
 // bytes are the part of a request that must be the same in every send.
 func (r request) bytes() string {
-	return fmt.Sprintf("%s %s %s %s %s %s %s", r.method, r.key, r.reference, r.object, r.parent, r.amount, r.mode)
+	return fmt.Sprintf("%s %s %s %s %s %s %s %s", r.method, r.step, r.key, r.reference, r.object, r.parent, r.amount, r.mode)
+}
+
+// what names the request for people.
+func (r request) what() string {
+	if r.step.Fence() {
+		return string(r.step) + " of " + string(r.method)
+	}
+	return string(r.method)
 }
 
 func (r request) hash() string {

@@ -30,6 +30,7 @@ func (w *world) actions() []weighted[func()] {
 	if pending := w.pending(); len(pending) > 0 {
 		list = append(list, weighted[func()]{4, func() { pending[w.rng.IntN(len(pending))].settle(w) }})
 	}
+	list = append(list, w.background()...)
 	if running := w.running(); len(running) > 0 {
 		list = append(list, weighted[func()]{1, func() { w.hangUp(running[w.rng.IntN(len(running))]) }})
 	}
@@ -85,7 +86,7 @@ func (w *world) detail(g *gate) string {
 	case beforeStore, afterStore:
 		return fmt.Sprintf(": %s", g.call.Kind)
 	case atWire, atQuery:
-		return fmt.Sprintf(" to %s: %s of %d", g.send.account.name, g.send.request.method, g.send.request.amount.MinorUnits)
+		return fmt.Sprintf(" to %s: %s of %d", g.send.account.name, g.send.request.what(), g.send.request.amount.MinorUnits)
 	case atPoint:
 		return fmt.Sprintf(" at %s", g.point)
 	case atAnswer:
@@ -132,6 +133,7 @@ type unsettled struct {
 
 func (u unsettled) settle(w *world) {
 	u.p.settle(u.o)
+	w.announce(u.p)
 	w.history.logf("%s settles %s: %s", u.p.name, u.o.id, u.o.status)
 }
 

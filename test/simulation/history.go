@@ -28,8 +28,8 @@ func (h *History) begins(w *world) {
 		h.logf("%s, clock %s", b.id, b.skew)
 	}
 	for _, p := range w.providers {
-		h.logf("account %s: look-up %t, captures often %t, keys by %s, may repeat %t, pending comes to %s",
-			p.name, p.traits.Query, p.traits.MultipleCaptures, p.traits.KeyScope, p.mayRepeat, p.temper.settles)
+		h.logf("account %s: look-up %t, fence by %q, captures often %t, keys by %s, may repeat %t, pending comes to %s",
+			p.name, p.traits.Query, p.traits.Fence, p.traits.MultipleCaptures, p.traits.KeyScope, p.mayRepeat, p.temper.settles)
 	}
 	for _, i := range w.intents {
 		h.logf("%s wants %s of %d under %s", i.tenant, i.name, i.amount, i.key)

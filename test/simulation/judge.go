@@ -17,8 +17,10 @@ type judge struct {
 	payments []payment.Payment
 	open     map[payment.OperationKey]ledger.Open
 	markers  map[payment.OperationKey]ledger.Marker
+	noticed  []payment.Attention
 
 	effects map[*provider]int       // how many have been judged
+	undone  map[*effect]bool
 	written map[based]int64         // what a write that was made led to
 	answers map[payment.OperationKey]given
 	told    map[label]bool // calls that were told that nothing was sent
@@ -38,7 +40,7 @@ type given struct {
 
 func newJudge(w *world) *judge {
 	return &judge{
-		w: w, ops: map[payment.OperationKey]payment.Operation{}, effects: map[*provider]int{},
+		w: w, ops: map[payment.OperationKey]payment.Operation{}, effects: map[*provider]int{}, undone: map[*effect]bool{},
 		written: map[based]int64{}, answers: map[payment.OperationKey]given{}, told: map[label]bool{},
 	}
 }
@@ -51,6 +53,12 @@ func (j *judge) step() {
 			j.effect(p, e)
 		}
 		j.effects[p] = len(p.effects)
+		for _, e := range p.effects {
+			if e.released && !j.undone[e] {
+				j.undone[e] = true
+				j.release(p, e)
+			}
+		}
 	}
 	j.w.mu.Lock()
 	misuse := j.w.misuse
@@ -74,7 +82,10 @@ func (j *judge) refresh() {
 		return
 	}
 	before := j.ops
-	j.ops, j.payments, j.open, j.markers = dump.Operations, dump.Payments, dump.Open, dump.Markers
+	j.ops, j.payments, j.open, j.markers, j.noticed = dump.Operations, dump.Payments, dump.Open, dump.Markers, dump.Attention
+	for _, a := range j.noticed {
+		j.w.history.saw("attention: " + string(a.Kind))
+	}
 	for _, k := range j.keys() {
 		old, known := before[k]
 		if now := j.ops[k]; !known || !same(old, now) {
@@ -97,7 +108,15 @@ func (j *judge) refresh() {
 // repeated one changes one of these.
 func same(a, b payment.Operation) bool {
 	return a.Epoch == b.Epoch && a.State == b.State && a.Nonce == b.Nonce && a.Owner == b.Owner && len(a.Attempts) == len(b.Attempts) &&
+		len(lastAttempt(a).Steps) == len(lastAttempt(b).Steps) && a.Halted == b.Halted &&
 		a.NextCheck.Equal(b.NextCheck) && string(a.Response) == string(b.Response) && a.ParkReason == b.ParkReason
+}
+
+func lastAttempt(op payment.Operation) payment.Attempt {
+	if len(op.Attempts) == 0 {
+		return payment.Attempt{}
+	}
+	return op.Attempts[len(op.Attempts)-1]
 }
 
 // keys lists the operations in the order of their logical names.

@@ -1,7 +1,7 @@
 package simulation
 
 import (
-	"time"
+	"slices"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -18,8 +18,8 @@ func (j *judge) end() {
 		if _, marked := j.markers[k]; marked {
 			h.violate("I5", "%s is %s and blocked by a marker that nobody works under", j.name(k), op.State)
 		}
-		if why := j.stuck(op); why != "" {
-			h.violate("I5", "%s was left %s (%s), though %s", j.name(k), op.State, op.ParkReason, why)
+		if !final(op.State) && !j.queued(op) {
+			h.violate("I5", "%s was left %s (%s), and nobody is told", j.name(k), op.State, op.ParkReason)
 		}
 	}
 	for _, i := range j.w.intents {
@@ -46,41 +46,11 @@ func (j *judge) quietly() bool {
 	return true
 }
 
-// stuck says why an operation should have come to its end in the quiet phase,
-// where everybody asked and nothing failed; "" if it could not.
-func (j *judge) stuck(op payment.Operation) string {
-	const slack = 6 * time.Minute // clocks differ, and the last try was a while ago
-	switch op.State {
-	case payment.StateIntent:
-		return "nobody works on it"
-	case payment.StateUnknown:
-	case payment.StateFencing, payment.StatePending, payment.StateRequiresAction, payment.StateSucceeded, payment.StateDeclined, payment.StateFailed:
-		return ""
-	}
-	a := op.Current()
-	p := j.provider(a.Account)
-	objects := 0
-	for _, o := range p.objects {
-		if o.method == op.Method && o.reference == op.Reference {
-			objects++
-		}
-	}
-	limit := a.ResendNotAfter
-	if op.Method == payment.MethodAuthorize && op.ResolveBy.Before(limit) {
-		limit = op.ResolveBy
-	}
-	kept := p.keys[p.slot(request{key: a.Steps[0].Key, credential: a.Credential})]
-	switch {
-	case p.traits.Query && objects == 1:
-		return "a look-up tells"
-	case time.Now().Add(slack).After(limit):
-		return ""
-	case p.traits.KeyScope == payment.KeyScopeCredential && p.replaced:
-		return ""
-	case kept != nil && kept.answer.Code == "server_error":
-		return "" // the provider keeps to it
-	}
-	return "it could still be sent"
+// queued reports whether an operation is before a person.
+func (j *judge) queued(op payment.Operation) bool {
+	return slices.ContainsFunc(j.noticed, func(a payment.Attention) bool {
+		return a.Tenant == op.Key.Tenant && a.Operation == op.Key.ID
+	})
 }
 
 // satisfied is that no caller is left without an answer that there is.

@@ -5,7 +5,7 @@ import (
 )
 
 // effect judges one that has just come to be: I1, I2 and I4.
-func (j *judge) effect(p *provider, e effect) {
+func (j *judge) effect(p *provider, e *effect) {
 	h := j.w.history
 	op, known := j.operation(e.reference)
 	if !known {
@@ -24,12 +24,24 @@ func (j *judge) effect(p *provider, e effect) {
 	}
 }
 
-// effectsOf are an operation's effects, over all providers.
-func (j *judge) effectsOf(op payment.Operation) []effect {
-	var list []effect
+// release judges that a cancel of ours has released an effect: I2.
+func (j *judge) release(p *provider, e *effect) {
+	op, known := j.operation(e.reference)
+	switch {
+	case !known:
+		j.w.history.violate("I4", "%s released what the ledger does not know", p.name)
+	case op.State == payment.StateSucceeded:
+		j.w.history.violate("I2", "%s is SUCCEEDED, and a cancel has now released it", j.name(op.Key))
+	}
+	j.w.history.saw("cancelled with effect")
+}
+
+// effectsOf are an operation's effects that are not released, over all providers.
+func (j *judge) effectsOf(op payment.Operation) []*effect {
+	var list []*effect
 	for _, p := range j.w.providers {
 		for _, e := range p.effects {
-			if e.reference == op.Reference {
+			if e.reference == op.Reference && !e.released {
 				list = append(list, e)
 			}
 		}

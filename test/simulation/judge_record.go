@@ -32,6 +32,9 @@ func (j *judge) version(old, now payment.Operation) {
 	case now.State == payment.StateUnknown && old.State != payment.StateUnknown:
 		h.saw("park")
 	}
+	if now.State == payment.StateFencing && final(old.State) == false && now.Epoch > old.Epoch {
+		h.saw("takeover of a fence")
+	}
 	if now.Epoch > old.Epoch && old.State != "" {
 		h.saw("takeover")
 		if old.State == payment.StateIntent {
@@ -144,8 +147,8 @@ func (j *judge) doubt(op payment.Operation, n int, e payment.Evidence) string {
 	p := j.provider(a.Account)
 	for _, o := range p.objects {
 		if o.method == op.Method && o.reference == op.Reference {
-			if o.status == isNegative {
-				return "" // executed without effect, and kept under the key
+			if o.status == isNegative || o.status == isCancelled {
+				return "" // executed without effect, and kept under the key; or a completed fence
 			}
 			return "there is an object at " + string(p.name) + ": " + string(o.status)
 		}

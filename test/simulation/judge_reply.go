@@ -3,6 +3,7 @@ package simulation
 import (
 	"bytes"
 
+	"github.com/acquitpay/acquit/orchestrator"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -95,5 +96,13 @@ func (j *judge) unavailable(c *call) {
 		if s.label.intent == l.intent && s.label.call == l.call {
 			j.w.history.violate("I16", "%s is told that nothing was sent, but it sent to %s", l, s.account.name)
 		}
+	}
+}
+
+// heard judges what became of an event: I15, and that what others did is on record.
+func (j *judge) heard(h hearing) {
+	j.refresh()
+	if h.known && h.taken != orchestrator.TakenDuplicate {
+		j.w.history.violate("I15", "%s is taken in once more: %s", h.label, h.taken)
 	}
 }

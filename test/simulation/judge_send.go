@@ -30,25 +30,37 @@ func (j *judge) sent(s *send) {
 // account and credential.
 func (j *judge) asRecorded(s *send, name string, a payment.Attempt) {
 	h := j.w.history
+	step, recorded := stepOf(a, s.request.step)
 	switch {
+	case !recorded:
+		h.violate("I4", "%s sends %s of %s, which was never recorded", s.label, s.request.step, name)
 	case s.checked.IsZero():
 		h.violate("I11", "%s sends %s without having checked its session", s.label, name)
 	case !s.checked.Before(a.ResendNotAfter):
 		h.violate("I11", "%s sends %s %s after the window has closed", s.label, name, s.checked.Sub(a.ResendNotAfter))
-	case len(a.Steps) == 0 || s.request.key != a.Steps[0].Key:
+	case s.request.key != step.Key:
 		h.violate("I11", "%s sends %s under another key than recorded", s.label, name)
-	case s.hash != a.Steps[0].RequestHash || s.request.hash() != s.hash:
+	case s.hash != step.RequestHash || s.request.hash() != s.hash:
 		h.violate("I11", "%s sends %s with other bytes than recorded", s.label, name)
 	case s.account.traits.KeyScope == payment.KeyScopeCredential && s.request.credential != a.Credential:
 		h.violate("I11", "%s sends %s with another credential than recorded", s.label, name)
 	}
 	for _, earlier := range j.w.sends {
-		if earlier.account == s.account && earlier.request.reference == s.request.reference && earlier.request.bytes() != s.request.bytes() {
+		if earlier.account == s.account && earlier.request.reference == s.request.reference && earlier.request.step == s.request.step && earlier.request.bytes() != s.request.bytes() {
 			h.violate("I11", "%s sends %s otherwise than %s did", s.label, name, earlier.label)
 			return
 		}
 	}
-	if len(j.w.sends) > 1 && s.label.part > 0 {
-		j.w.history.saw("send")
+	if s.request.step.Fence() {
+		h.saw("cancel")
 	}
+}
+
+func stepOf(a payment.Attempt, name payment.StepName) (payment.Step, bool) {
+	for _, s := range a.Steps {
+		if s.Name == name {
+			return s, true
+		}
+	}
+	return payment.Step{}, false
 }

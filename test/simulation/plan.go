@@ -47,7 +47,7 @@ func (t temper) no(o *object) string {
 	case payment.MethodVoid:
 		return "void_failed"
 	}
-	return ""
+	return "cancel_failed"
 }
 
 func drawTemper(r *rand.Rand) temper {
@@ -141,5 +141,6 @@ func drawProvider(r *rand.Rand, name payment.AccountName, window time.Duration) 
 	if r.IntN(2) == 0 {
 		p.traits.KeyScope = payment.KeyScopeCredential
 	}
+	p.traits.Fence = []payment.FenceKind{payment.FenceNone, payment.FenceByObject, payment.FenceByReference}[r.IntN(3)]
 	return p
 }

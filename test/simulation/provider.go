@@ -20,7 +20,8 @@ type provider struct {
 
 	keys    map[string]*stored // by credential where that is their scope
 	objects []*object
-	effects []effect
+	effects []*effect
+	news    []*object // whose standing has changed since it was last announced
 
 	mu         sync.Mutex
 	credential string
@@ -46,6 +47,7 @@ type object struct {
 	currency  string
 	automatic bool
 	settles   standing // what a pending object comes to
+	about     target   // of a cancel
 
 	// Of an authorization: what was done with its hold, and what is about to be.
 	captured, capturing, refunded, refunding, voided, voiding int64
@@ -59,6 +61,8 @@ const (
 	isAction   standing = "requires action"
 	isEffect   standing = "effect"
 	isNegative standing = "negative"
+	// isCancelled: it had no effect yet, or what it held is released.
+	isCancelled standing = "cancelled"
 )
 
 // effect is money held, moved or released.
@@ -68,6 +72,7 @@ type effect struct {
 	reference payment.ReferenceID
 	object    payment.ProviderReference
 	amount    int64
+	released  bool // by a cancel of ours
 }
 
 func (p *provider) credentialNow() string {
@@ -118,11 +123,11 @@ func (p *provider) receive(r request, with plan) payment.Answer {
 		return answered(500, "server_error")
 	case planOK, planPartial, planDecline, planPending, planAction, planFailAfter, planFailAfterStored, planInUse, planHidden:
 	}
-	o, refused := p.execute(r, with)
-	if o == nil {
-		return refused
+	answer, done := p.carryOut(r, with)
+	if !done {
+		return answer
 	}
-	answer, shown := p.shows(o), p.shows(o)
+	shown := answer
 	switch with {
 	case planFailAfter:
 		shown = answered(500, "server_error")
@@ -137,6 +142,19 @@ func (p *provider) receive(r request, with plan) payment.Answer {
 	}
 	p.keys[slot] = &stored{r.bytes(), time.Now(), answer}
 	return shown
+}
+
+// carryOut does what a request asks for, for the first time. It reports false if
+// the request was refused without a trace.
+func (p *provider) carryOut(r request, with plan) (payment.Answer, bool) {
+	if r.step.Fence() {
+		return p.cancel(r, with == planPending), true
+	}
+	o, refused := p.execute(r, with)
+	if o == nil {
+		return refused, false
+	}
+	return p.shows(o), true
 }
 
 // execute makes the object that a request asks for, or refuses without a trace.
@@ -170,8 +188,9 @@ func (p *provider) execute(r request, with plan) (*object, payment.Answer) {
 		p.happen(o)
 	case isPending:
 		o.reserve(o.amount)
-	case isAction, isNegative:
+	case isAction, isNegative, isCancelled:
 	}
+	p.news = append(p.news, o)
 	return o, payment.Answer{}
 }
 
@@ -220,7 +239,11 @@ func (p *provider) breaks(o *object) string {
 // happen gives an object its effect.
 func (p *provider) happen(o *object) {
 	o.status = isEffect
-	p.effects = append(p.effects, effect{account: p.name, method: o.method, reference: o.reference, object: o.id, amount: o.amount})
+	if o.method == methodCancel {
+		p.release(o.about)
+		return
+	}
+	p.effects = append(p.effects, &effect{account: p.name, method: o.method, reference: o.reference, object: o.id, amount: o.amount})
 	switch o.method {
 	case payment.MethodAuthorize:
 		if o.automatic {
@@ -240,6 +263,9 @@ func (p *provider) happen(o *object) {
 func (p *provider) settle(o *object) {
 	if o.status == isPending {
 		o.reserve(-o.amount)
+	}
+	if o.method != methodCancel {
+		p.news = append(p.news, o)
 	}
 	if o.settles == isEffect {
 		p.happen(o)

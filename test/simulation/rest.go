@@ -2,24 +2,43 @@ package simulation
 
 import (
 	"time"
-
-	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// longestRest bounds the quiet phase in steps of time.
-const longestRest = 600
+// longestRest bounds the quiet phase, in steps.
+const longestRest = 6000
 
-// rest is the quiet phase: nothing fails any more, everything arrives, and
-// everybody asks until there is an answer. Then all is judged once more.
+// rest is the quiet phase: nothing fails any more, everything arrives, everybody
+// asks until there is an answer, and what is due is visited. It ends when every
+// operation is final or before a person; then all is judged once more.
 func (w *world) rest() {
 	if w.history.failed() {
 		return
 	}
+	w.calm()
+	for range longestRest {
+		next := w.next()
+		if next == nil {
+			w.judge.end()
+			return
+		}
+		w.step([]weighted[func()]{{1, next}})
+		if w.history.failed() {
+			return
+		}
+	}
+	w.history.violate("I5", "the quiet phase does not end")
+}
+
+// calm ends all trouble.
+func (w *world) calm() {
 	w.history.logf("quiet")
 	w.quiet = true
 	w.ledgerComes()
 	for _, b := range w.with(paused) {
 		w.unpauseBoot(b)
+	}
+	for _, b := range w.with(serving) {
+		b.stop("")
 	}
 	if len(w.with(serving)) == 0 {
 		w.startBoot()
@@ -27,17 +46,6 @@ func (w *world) rest() {
 	for _, i := range w.intents {
 		i.resigned, i.again, i.patience, i.next = false, 1, callerPatience, time.Now()
 	}
-	for range longestRest {
-		if w.history.failed() {
-			return
-		}
-		next := w.next()
-		if next == nil {
-			break
-		}
-		w.step([]weighted[func()]{{1, next}})
-	}
-	w.judge.end()
 }
 
 // next is the first thing that is still to happen; nil if there is none.
@@ -55,34 +63,53 @@ func (w *world) next() func() {
 	if len(at) == 0 { // the last one was draining
 		return w.startBoot
 	}
-	for _, i := range w.intents {
-		if i.open == 0 && i.patience > 0 && (!i.settled || i.again > 0) && !time.Now().Before(i.next) {
-			return func() {
-				i.patience--
-				if i.settled {
-					i.again--
-				}
-				w.ask(i, at[i.patience%len(at)], 30*time.Second)
-			}
+	if told := w.deliverable(); len(told) > 0 && told[0].open == 0 {
+		return func() { w.tell(told[0], at[0]) }
+	}
+	for n, i := range w.intents {
+		if i.open == 0 && i.unsatisfied() && !time.Now().Before(i.next) {
+			return func() { w.insist(i, at[(n+i.patience)%len(at)]) }
 		}
 	}
-	if w.busy() {
-		return func() { w.wait(5 * time.Second) }
+	if due := w.due(at[0]); len(due) > 0 {
+		return func() { w.visit(due[0], at[0]) }
 	}
-	return nil
+	return w.idle()
 }
 
-// busy reports whether somebody works or waits still.
-func (w *world) busy() bool {
+// unsatisfied reports whether a caller of a quiet world still asks.
+func (i *intent) unsatisfied() bool { return i.patience > 0 && (!i.settled || i.again > 0) }
+
+// insist has a caller ask, who has time.
+func (w *world) insist(i *intent, b *boot) {
+	i.patience--
+	if i.settled {
+		i.again--
+	}
+	w.ask(i, b, 30*time.Second)
+}
+
+// idle lets time pass until there is something to do; nil if there never will be.
+func (w *world) idle() func() {
+	busy := len(w.gates.all()) > 0 || len(w.judge.markers) > 0 || len(w.with(draining)) > 0
 	for _, i := range w.intents {
-		if i.open > 0 || (i.patience > 0 && (!i.settled || i.again > 0)) {
-			return true
+		busy = busy || i.open > 0 || i.unsatisfied()
+	}
+	for _, v := range w.visits {
+		busy = busy || len(v.open) > 0
+	}
+	if busy {
+		return func() { w.wait(2 * time.Second) }
+	}
+	var next time.Time
+	for _, k := range w.judge.keys() {
+		op := w.judge.ops[k]
+		if due := w.judge.open[k].Due; !final(op.State) && !w.judge.queued(op) && (next.IsZero() || due.Before(next)) {
+			next = due
 		}
 	}
-	for _, op := range w.judge.ops {
-		if op.Owner != "" && (op.State == payment.StateIntent || op.State == payment.StateFencing) {
-			return true
-		}
+	if next.IsZero() {
+		return nil
 	}
-	return len(w.gates.all()) > 0
+	return func() { w.wait(max(time.Until(next), time.Second)) }
 }

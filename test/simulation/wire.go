@@ -28,6 +28,7 @@ func (w *world) deliver(n int) {
 	how := w.treatment(c.account)
 	before := len(c.account.effects)
 	a := c.account.receive(c.request, how)
+	w.announce(c.account)
 	w.history.logf("a copy of %s arrives at %s, which %s: %s", c.from, c.account.name, how, spelled(a))
 	w.history.saw("delayed copy")
 	if op, known := w.judge.operation(c.request.reference); known && final(op.State) {
@@ -82,6 +83,7 @@ func (w *world) transmit(g *gate) {
 	}
 	how := w.treatment(g.send.account)
 	g.send.answer = g.send.account.receive(g.send.request, how)
+	w.announce(g.send.account)
 	w.history.logf("%s gets %s, and %s: %s", g.send.account.name, g.label, how, spelled(g.send.answer))
 	if fate == twice && (meaning(g.send.answer) != outcomeRefused || g.send.account.mayRepeat) { // else A8 would not hold
 		w.copy(g.send)

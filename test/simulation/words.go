@@ -27,6 +27,8 @@ func (p *provider) shows(o *object) payment.Answer {
 		}
 		a.Decline = o.failure
 		return o.identified(a)
+	case isCancelled:
+		return o.identified(answered(200, "cancelled"))
 	case isEffect:
 	}
 	a := o.identified(answered(201, o.done()))

@@ -53,6 +53,8 @@ type world struct {
 	intents   []*intent
 	calls     []*call // that have not ended
 	copies    []*copied
+	notices   []*notice
+	visits    map[payment.OperationKey]*visits
 	sends     []*send
 	checked   map[label]time.Time // the last session check before a send, by the process's clock
 	down      map[*boot]bool      // whose ledger is away
@@ -64,6 +66,8 @@ type world struct {
 
 	mu     sync.Mutex
 	ended  []*call
+	heard  []hearing
+	left   []visitEnd
 	gone   []departure
 	writes []write
 	misuse []string
@@ -94,7 +98,7 @@ func newWorld(t *testing.T, stage *Stage, h *History) *world {
 	r := rand.New(rand.NewPCG(h.Seed, 0x6163717569740001))
 	w := &world{
 		t: t, stage: stage, rng: r, plan: drawSettings(r), gates: newGates(), checked: map[label]time.Time{},
-		down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h,
+		visits: map[payment.OperationKey]*visits{}, down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h,
 	}
 	w.judge = newJudge(w)
 	w.store = ledgertest.NewStore(t, ledgertest.Config{TTL: sessionTTL, Hook: w.hook, Violated: w.misused})
@@ -151,14 +155,16 @@ func (w *world) takeIn() {
 		w.leaves(g)
 	}
 	w.mu.Lock()
-	ended, gone := w.ended, w.gone
-	w.ended, w.gone = nil, nil
+	ended, gone, heard, visited := w.ended, w.gone, w.heard, w.left
+	w.ended, w.gone, w.heard, w.left = nil, nil, nil, nil
 	w.mu.Unlock()
 	slices.SortFunc(ended, func(a, b *call) int { return a.label().compare(b.label()) })
 	w.judge.takeWrites()
 	for _, c := range ended {
 		w.endCall(c)
 	}
+	w.endVisits(visited)
+	w.endHearings(heard)
 	for _, d := range gone {
 		w.depart(d)
 	}
