@@ -31,10 +31,14 @@ func (w *world) background() []weighted[func()] {
 	return list
 }
 
+// sweepEvery is how often a process looks for what is due, as in production.
+const sweepEvery = 5 * time.Second
+
 // visits are those of one operation.
 type visits struct {
 	made int
 	open map[*boot]bool
+	next time.Time // no visit earlier: the index is not read all the time
 }
 
 // visitEnd is a visit that has ended.
@@ -53,7 +57,7 @@ func (w *world) due(b *boot) []payment.OperationKey {
 		entry, open := w.judge.open[k]
 		op := w.judge.ops[k]
 		orphan := op.Owner != "" && w.lifeOf(op.Owner) == dead
-		if v := w.visits[k]; open && (orphan || !entry.Due.After(b.now())) && (v == nil || len(v.open) < 2 && !v.open[b]) {
+		if v := w.visits[k]; open && (orphan || !entry.Due.After(b.now())) && (v == nil || len(v.open) < 2 && !v.open[b] && !time.Now().Before(v.next)) {
 			list = append(list, k)
 		}
 	}
@@ -79,6 +83,7 @@ func (w *world) visit(k payment.OperationKey, b *boot) {
 	}
 	v.made++
 	v.open[b] = true
+	v.next = time.Now().Add(sweepEvery)
 	l := label{intent: "visit of " + w.judge.name(k), call: v.made}
 	w.history.logf("%s begins at %s", l, b.id)
 	w.history.saw("visit")

@@ -30,8 +30,8 @@ type intent struct {
 	next     time.Time  // no call earlier
 	settled  bool       // it has an answer that will not change
 	refused  payment.Reason
-	resigned bool // it asks no more, though it does not know
-	patience int  // calls that it will still make in a quiet world
+	resigned bool           // it asks no more, though it does not know
+	patience int            // calls that it will still make in a quiet world
 	told     payment.Reason // why its last call was refused; "" if it was not
 }
 
@@ -135,14 +135,14 @@ func (w *world) want(i *intent) *intent {
 
 // call is one call of an intent at one process.
 type call struct {
-	w      *world
-	intent *intent
-	boot   *boot
-	number int
-	parts  int
-	cancel context.CancelFunc
-	began  time.Time
-	answer answer
+	w             *world
+	intent        *intent
+	boot          *boot
+	number        int
+	parts         int
+	cancel        context.CancelFunc
+	began         time.Time
+	answer        answer
 	settledBefore bool // the operation had its response when the call began
 }
 

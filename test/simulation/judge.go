@@ -19,9 +19,9 @@ type judge struct {
 	markers  map[payment.OperationKey]ledger.Marker
 	noticed  []payment.Attention
 
-	effects map[*provider]int       // how many have been judged
+	effects map[*provider]int // how many have been judged
 	undone  map[*effect]bool
-	written map[based]int64         // what a write that was made led to
+	written map[based]int64 // what a write that was made led to
 	answers map[payment.OperationKey]given
 	told    map[label]bool // calls that were told that nothing was sent
 }

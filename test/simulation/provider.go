@@ -299,7 +299,9 @@ func (o *object) reserve(amount int64) {
 }
 
 // capturable is what is held and neither captured nor about to be.
-func (o *object) capturable() int64 { return o.amount - o.captured - o.capturing - o.voided - o.voiding }
+func (o *object) capturable() int64 {
+	return o.amount - o.captured - o.capturing - o.voided - o.voiding
+}
 
 // find answers a look-up by our reference: whatever exists is shown.
 func (p *provider) find(r request) payment.Answer {

@@ -67,7 +67,7 @@ func (w *world) next() func() {
 		return func() { w.tell(told[0], at[0]) }
 	}
 	for n, i := range w.intents {
-		if i.open == 0 && i.unsatisfied() && !time.Now().Before(i.next) {
+		if i.open == 0 && w.unsatisfied(i) && !time.Now().Before(i.next) {
 			return func() { w.insist(i, at[(n+i.patience)%len(at)]) }
 		}
 	}
@@ -77,8 +77,14 @@ func (w *world) next() func() {
 	return w.idle()
 }
 
-// unsatisfied reports whether a caller of a quiet world still asks.
-func (i *intent) unsatisfied() bool { return i.patience > 0 && (!i.settled || i.again > 0) }
+// unsatisfied reports whether a caller of a quiet world still asks: so many times,
+// and once more when there is an answer that it has not heard.
+func (w *world) unsatisfied(i *intent) bool {
+	if i.settled {
+		return i.again > 0
+	}
+	return i.patience > 0 || answers(w.judge.ops[i.operation()].State)
+}
 
 // insist has a caller ask, who has time.
 func (w *world) insist(i *intent, b *boot) {
@@ -93,7 +99,7 @@ func (w *world) insist(i *intent, b *boot) {
 func (w *world) idle() func() {
 	busy := len(w.gates.all()) > 0 || len(w.judge.markers) > 0 || len(w.with(draining)) > 0
 	for _, i := range w.intents {
-		busy = busy || i.open > 0 || i.unsatisfied()
+		busy = busy || i.open > 0 || w.unsatisfied(i)
 	}
 	for _, v := range w.visits {
 		busy = busy || len(v.open) > 0
@@ -111,5 +117,5 @@ func (w *world) idle() func() {
 	if next.IsZero() {
 		return nil
 	}
-	return func() { w.wait(max(time.Until(next), time.Second)) }
+	return func() { w.wait(max(time.Until(next), sweepEvery)) }
 }
