@@ -15,8 +15,9 @@ import (
 // account is a provider account as one process sees it. It keeps nothing: what a
 // request does is decided when the scheduler lets it through.
 type account struct {
-	p    *provider
-	boot *boot
+	p          *provider
+	boot       *boot
+	credential string // as configured when the process began
 }
 
 var _ orchestrator.Account = (*account)(nil)
@@ -36,14 +37,14 @@ func (a *account) Target() payment.Target {
 }
 
 // Credential implements orchestrator.Account.
-func (a *account) Credential() string { return a.p.credentialNow() }
+func (a *account) Credential() string { return a.credential }
 
 // Prepare implements orchestrator.Account.
 func (a *account) Prepare(s payment.Send) (string, error) { return requestOf(s, "").hash(), nil }
 
 // Send implements orchestrator.Account.
 func (a *account) Send(ctx context.Context, s payment.Send, hash string) (payment.Answer, error) {
-	r := requestOf(s, a.p.credentialNow())
+	r := requestOf(s, a.credential)
 	if r.hash() != hash {
 		return payment.Answer{}, fmt.Errorf("%w: for %s", providers.ErrRequestChanged, a.p.name)
 	}

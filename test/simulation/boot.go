@@ -83,7 +83,7 @@ func (w *world) start(id payment.BootID) *boot {
 		ResolveBy: w.plan.resolveBy, Logger: logger, Now: b.now, Random: func() float64 { return jitter }, Probe: b.probe,
 	}
 	for _, p := range w.providers {
-		cfg.Accounts = append(cfg.Accounts, orchestrator.ConfiguredAccount{Account: &account{p: p, boot: b}, MayRepeat: p.mayRepeat})
+		cfg.Accounts = append(cfg.Accounts, orchestrator.ConfiguredAccount{Account: &account{p: p, boot: b, credential: p.credential}, MayRepeat: p.mayRepeat})
 	}
 	flow, err := orchestrator.New(cfg)
 	if err != nil {

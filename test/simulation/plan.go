@@ -110,7 +110,7 @@ func drawSettings(r *rand.Rand) settings {
 		boots: 2 + r.IntN(2), jitter: r.Float64(), steps: 90 + r.IntN(110), trouble: []int{0, 4, 10, 25}[r.IntN(4)],
 		patience: 2 + r.IntN(8), drainTime: time.Duration(5+r.IntN(60)) * time.Second,
 		window:    []time.Duration{3 * time.Minute, 12 * time.Minute, 20 * time.Hour}[r.IntN(3)],
-		resolveBy: []time.Duration{4 * time.Minute, 15 * time.Minute, time.Hour}[r.IntN(3)],
+		resolveBy: []time.Duration{70 * time.Second, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute}[r.IntN(4)],
 	}
 	for range 6 {
 		skew := time.Duration(0)

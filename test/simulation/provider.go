@@ -2,15 +2,13 @@ package simulation
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 // provider is one provider account with its own truth: which keys it has seen,
-// which objects exist, what money has moved. Only the scheduler touches it, but
-// for the credential.
+// which objects exist, what money has moved. Only the scheduler touches it.
 type provider struct {
 	name      payment.AccountName
 	traits    payment.Traits
@@ -23,9 +21,7 @@ type provider struct {
 	effects []*effect
 	news    []*object // whose standing has changed since it was last announced
 
-	mu         sync.Mutex
-	credential string
-	replaced   bool
+	credential string // of processes that begin now
 }
 
 // stored is what a provider keeps under a key.
@@ -73,20 +69,6 @@ type effect struct {
 	object    payment.ProviderReference
 	amount    int64
 	released  bool // by a cancel of ours
-}
-
-func (p *provider) credentialNow() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.credential
-}
-
-// replaceCredential gives the account another credential, as somebody does who
-// rotates it.
-func (p *provider) replaceCredential() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.credential, p.replaced = p.credential+"'", true
 }
 
 // slot is where the answer of a key is kept.

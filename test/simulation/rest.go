@@ -68,7 +68,7 @@ func (w *world) next() func() {
 	}
 	for n, i := range w.intents {
 		if i.open == 0 && w.unsatisfied(i) && !time.Now().Before(i.next) {
-			return func() { w.insist(i, at[(n+i.patience)%len(at)]) }
+			return func() { w.insist(i, at[(n+i.asked)%len(at)]) }
 		}
 	}
 	if due := w.due(at[0]); len(due) > 0 {

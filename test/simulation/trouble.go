@@ -122,7 +122,10 @@ func (w *world) ledgerFills() {
 
 func (w *world) credentialGoes() {
 	p := w.providers[w.rng.IntN(len(w.providers))]
-	w.history.logf("the credential of %s is replaced", p.name)
+	w.history.logf("the credential of %s is replaced, for processes that start from now on", p.name)
 	w.history.saw("credential replaced")
-	p.replaceCredential()
+	p.credential += "'"
+	if len(w.boots) < mostBoots {
+		w.startBoot()
+	}
 }
