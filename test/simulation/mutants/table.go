@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // mutant is a rule of the protocol taken away.
 type mutant struct {
 	name  string
@@ -17,6 +19,7 @@ type edit struct {
 func table() []mutant {
 	list := evidenceMutants()
 	list = append(list, keyMutants()...)
+	list = append(list, fenceMutants()...)
 	list = append(list, guardMutants()...)
 	list = append(list, moneyMutants()...)
 	return append(list, promiseMutants()...)
@@ -26,55 +29,65 @@ const (
 	transition  = "orchestrator/payment/transition.go"
 	amounts     = "orchestrator/payment/amounts.go"
 	attempt     = "orchestrator/attempt.go"
+	check       = "orchestrator/check.go"
+	fence       = "orchestrator/fence.go"
+	event       = "orchestrator/event.go"
 	commit      = "orchestrator/commit.go"
 	flight      = "orchestrator/flight.go"
-	anyTable    = "orchestrator/mapping/any.csv"
 	sandbox     = "orchestrator/mapping/sandbox.csv"
 	memory      = "orchestrator/ledger/ledgertest/memory_ledger.go"
 	contract    = "orchestrator/ledger/ledger.go"
 	idempotency = "interceptors/idempotency.go"
 )
 
+// judged is where the answer to a send has just been judged.
+const judged = "	verdict := f.judge(op.Method, &answer)\n	f.report.Uncertain = before.Uncertain\n"
+
+// misjudge takes answers of one kind for more than they are.
+func misjudge(when, as string) []edit {
+	return []edit{{attempt, judged, strings.Replace(judged, "	f.report", "	if "+when+" {\n		"+as+"\n	}\n	f.report", 1)}}
+}
+
 // evidenceMutants take for proof what is none.
 func evidenceMutants() []mutant {
 	return []mutant{
-		{"failover on timeout", []edit{{
-			anyTable, "any.transport.timeout,any,,,,timeout,unknown,ambiguous,provider_timeout,,backoff,no,no,",
-			"any.transport.timeout,any,,,,timeout,no_effect_not_sticky,transient_safe,provider_timeout,,backoff,yes,no,",
-		}}},
+		{"failover on timeout", misjudge("answer.Transport == payment.TransportTimeout",
+			"verdict.Evidence, verdict.Resend, verdict.Failover = payment.EvidenceNoEffectNotSticky, payment.ResendNever, true")},
+		{"release on timeout", misjudge("answer.Transport == payment.TransportTimeout",
+			"verdict.Evidence, verdict.Category = payment.EvidenceNoEffectSticky, payment.CategoryProviderError")},
+		{"a 5xx closes an attempt", misjudge("answer.HTTPStatus >= 500",
+			"verdict.Evidence, verdict.Resend, verdict.Category = payment.EvidenceNoEffectNotSticky, payment.ResendNever, payment.CategoryProviderError")},
 		{"a non-sticky refusal closes an attempt of any epoch", []edit{{
 			transition, "op.State == StateIntent && a.Epoch == op.Epoch && !a.Uncertain", "op.State == StateIntent && !a.Uncertain",
 		}}},
 		{"a non-sticky refusal closes after an unknown send", []edit{{
 			transition, "a.Epoch == op.Epoch && !a.Uncertain && !r.Uncertain", "a.Epoch == op.Epoch",
 		}}},
-		{"a 5xx closes an attempt", []edit{{
-			sandbox, "sandbox.any.server_error,any,server_error,,,,unknown,ambiguous,", "sandbox.any.server_error,any,server_error,,500,,no_effect_not_sticky,provider_error,",
+		{"a non-sticky refusal closes where requests may be repeated", []edit{{
+			"orchestrator/decide.go", "if f.op().Closable(f.report) && !f.o.doubtful[f.op().Current().Account] {", "if f.op().Closable(f.report) {",
 		}}},
 		{"not found means failed", []edit{{
 			sandbox, "sandbox.query.not_found,query,not_found,,,,unknown,ambiguous,provider_object_missing,,backoff,no,no,",
 			"sandbox.query.not_found,query,not_found,,,,no_effect_sticky,provider_error,provider_object_missing,,never,no,no,",
 		}}},
-		{"release on timeout", []edit{{
-			anyTable, "any.transport.timeout,any,,,,timeout,unknown,ambiguous,provider_timeout,,backoff,no,no,",
-			"any.transport.timeout,any,,,,timeout,no_effect_sticky,provider_error,provider_timeout,,never,no,no,",
-		}}},
 	}
 }
 
-// keyMutants send what the provider does not recognise.
+// keyMutants send what the provider does not recognise, or where it must not go.
 func keyMutants() []mutant {
-	const send = "	answer, err := f.account().Send(ctx, send, step.RequestHash)\n"
+	const send = "	answer, err := f.account().Send(ctx, send, step.RequestHash)\n	if err != nil { // nothing left the process\n"
+	fresh := func(number string) []edit {
+		return []edit{{attempt, send, "	send.Key += payment.ProviderKey(rune('a' + " + number + "))\n	step.RequestHash, _ = f.account().Prepare(send)\n" + send}}
+	}
 	return []mutant{
-		{"a new provider key per takeover", []edit{{
-			attempt, send, "	send.Key += payment.ProviderKey(rune('a' + op.Epoch))\n	step.RequestHash, _ = f.account().Prepare(send)\n" + send,
-		}}},
-		{"a new provider key per send", []edit{{
-			attempt, send, "	send.Key += payment.ProviderKey(rune('a' + f.report.Sends))\n	step.RequestHash, _ = f.account().Prepare(send)\n" + send,
-		}}},
-		{"no resend window", []edit{{attempt, "	case !now.Before(attempt.ResendNotAfter):", "	case false:"}}},
+		{"a new provider key per takeover", fresh("op.Epoch")},
+		{"a new provider key per send", fresh("f.report.Sends")},
+		{"no resend window", []edit{{check, "	case !now.Before(attempt.ResendNotAfter):", "	case false:"}}},
 		{"another credential is as good", []edit{{
-			attempt, "	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:", "	case false:",
+			check, "	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:", "	case false:",
+		}}},
+		{"a send without a live session", []edit{{
+			check, "	if err := f.o.cfg.Ledger.Hold(hold, f.o.cfg.SessionMargin); err != nil {", "	if err := hold.Err(); err != nil {",
 		}}},
 		{"routing again on takeover", []edit{{
 			attempt, "func (f *flight) account() Account { return f.o.accounts[f.op().Current().Account] }",
@@ -90,22 +103,40 @@ func keyMutants() []mutant {
 	}
 }
 
+// fenceMutants cancel without a record, or believe too much of a cancel.
+func fenceMutants() []mutant {
+	const record = "	if err := f.commit(ctx, payment.Fence{Report: f.report, Step: step}, payment.Applied{}); err != nil {\n		return err\n	}\n"
+	const parked = "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n	release(op)\n"
+	return []mutant{
+		{"fence without T7", []edit{{
+			fence, record, "	if f.snap.Operation, err = f.op().Next(payment.Fence{Report: f.report, Step: step}); err != nil {\n		return err\n	}\n",
+		}}},
+		{"cancel refused, so it succeeded", []edit{{
+			fence, "	if found.action != actionSettle && refused {\n		return false, nil\n	}\n",
+			"	if found.action != actionSettle && refused {\n		f.report.Evidence = payment.EvidenceEffect\n		return true, f.settle(ctx, f.outcomeOf(payment.StateSucceeded, payment.Answer{}, payment.Verdict{}))\n	}\n",
+		}}},
+		{"a hold seen after a cancel is a success", []edit{{
+			sandbox, "sandbox.fenced.authorized,fenced,authorized,,,,unknown,ambiguous,not_cancelled,,backoff,no,no,",
+			"sandbox.fenced.authorized,fenced,authorized,,,,effect,ok,,,never,no,no,",
+		}}},
+		{"T3 over FENCING", []edit{{transition, "	if op.State == StateUnknown {\n		op.State = StateIntent\n	}\n", "	op.State = StateIntent\n"}}},
+		{"T5 over FENCING", []edit{{transition, parked, "	op.State = StateUnknown\n	release(op)\n"}}},
+		{"late news over FENCING", []edit{{event, "	case op.State == payment.StateFencing:\n", "	case false:\n"}}},
+		{"a late flight over FENCING", []edit{{commit, "!now.State.Final() && now.State != payment.StateFencing &&", "!now.State.Final() &&"}}},
+	}
+}
+
 // guardMutants let somebody write who has been overtaken.
 func guardMutants() []mutant {
 	const guard = `	if now.Revision.Operation != s.Revision.Operation {
-		return made(now, c)
-	}
-	if c.Payment != nil`
+		if c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key) {`
 	return []mutant{
-		{"no revision guard", []edit{{memory, guard, "	if c.Payment != nil"}}},
+		{"no revision guard", []edit{{memory, guard, strings.Replace(guard, "	if", "	if false && ", 1)}}},
 		{"a fenced flight writes on what it finds", []edit{{
 			commit, "			if !f.stillNews(t, mine.Operation) {", "			if false {",
 		}}},
 		{"record only under the lease", []edit{{
-			memory, guard, `	if _, err := l.session(); err != nil {
-		return made(now, c)
-	}
-	if c.Payment != nil`,
+			memory, guard, strings.Replace(guard, "now.Revision.Operation != s.Revision.Operation", "_, lost := l.session(); lost != nil", 1),
 		}}},
 		{"adopting a revision by nonce alone", []edit{{
 			contract, "return now.Nonce == want.Nonce && now.Epoch == want.Epoch && now.State == want.State &&", "return now.Nonce == want.Nonce || now.Nonce == want.Nonce &&",
@@ -125,8 +156,8 @@ func moneyMutants() []mutant {
 		}},
 		{"T1 without the amount guard", []edit{{amounts, "	case o.Amount != nil && o.Amount.MinorUnits > left:", "	case false:"}}},
 		{"T1 without the payment's revision", []edit{{
-			memory, "		if now.Revision.Payment != s.Revision.Payment {\n			return now, fmt.Errorf(\"payment %s: %w\", c.Payment.ID, ledger.ErrPaymentMoved)\n		}\n	}\n	return l.store.commit(c, held)",
-			"		_ = now\n	}\n	return l.store.commit(c, held)",
+			memory, "		if now.Revision.Payment != s.Revision.Payment {\n			return now, fmt.Errorf(\"payment %s: %w\", c.Payment.ID, ledger.ErrPaymentMoved)\n		}\n	}\n	return l.store.commit(l.boot, c, held)",
+			"		_ = now\n	}\n	return l.store.commit(l.boot, c, held)",
 		}}},
 		{"void that does not block captures", []edit{{amounts, "	if p.Voiding != \"\" {\n		return 0\n	}", ""}}},
 		{"void beside a capture", []edit{{amounts, "		if p.CaptureReserved == 0 {\n			left = p.Capturable()\n		}", "		left = p.Capturable()"}}},
@@ -138,14 +169,28 @@ func promiseMutants() []mutant {
 	return []mutant{
 		{"another payload sees the answer", []edit{{idempotency, "	case !own.Equal(op.Fingerprint):", "	case !own.Equal(own):"}}},
 		{"an ambiguous claim is taken for made", []edit{{
-			commit, "		if !transient(err) || !f.pauseLedger(ctx) {\n			return err\n		}\n	}\n}\n\n// settle",
-			"		if errors.Is(err, ledger.ErrAmbiguous) {\n			f.snap, f.nonce = s, c.Operation.Nonce\n			f.snap.Operation = c.Operation\n			return nil\n		}\n		if !transient(err) || !f.pauseLedger(ctx) {\n			return err\n		}\n	}\n}\n\n// settle",
+			commit, "		case transient(err) && f.pauseLedger(ctx):\n",
+			"		case errors.Is(err, ledger.ErrAmbiguous):\n			f.snap, f.nonce = s, c.Operation.Nonce\n			f.snap.Operation = c.Operation\n			return nil\n		case transient(err) && f.pauseLedger(ctx):\n",
 		}}},
-		{"sent after its caller was told that nothing was", []edit{{flight, "	if !f.launched() {", "	if f.launched(); false {"}}},
-		{"a send without a live session", []edit{{attempt, "	if err := f.o.cfg.Ledger.Hold(hold, f.o.cfg.SessionMargin); err != nil {", "	if err := hold.Err(); err != nil {"}}},
-		{"a final operation keeps the request", []edit{{transition, "op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, \"\"", "op.Completed, op.NextCheck, op.ParkReason = t.At, time.Time{}, \"\""}}},
-		{"a park keeps its owner", []edit{{transition, "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n	release(op)\n", "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n"}}},
+		{"sent after its caller was told that nothing was", []edit{{flight, "	f.asked = !f.refused\n", "	f.asked = true\n"}}},
+		{"told that nothing was sent, while the ledger is asked", []edit{{flight, "	view, unsure := f.view, f.settled || f.asked\n", "	view, unsure := f.view, f.settled\n"}}},
+		{"an outcome is told before it is stored", []edit{{
+			flight, "	view.Operation = view.Operation.Seen(f.report)\n",
+			"	view.Operation = view.Operation.Seen(f.report)\n	if f.report.Evidence == payment.EvidenceEffect {\n		view.Operation.State, f.settled = payment.StateSucceeded, false\n	}\n",
+		}}},
+		{"a final operation keeps the request", []edit{{
+			transition, "op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, \"\"", "op.Completed, op.NextCheck, op.ParkReason = t.At, time.Time{}, \"\"",
+		}}},
+		{"a park keeps its owner", []edit{{
+			transition, "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n	release(op)\n", "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n",
+		}}},
 		{"a takeover without an epoch", []edit{{transition, "	op.Epoch++\n", "	op.Epoch = max(op.Epoch, 1)\n"}}},
-		{"a takeover that nobody finishes", []edit{{"orchestrator/resume.go", "	return f.drive(ctx)\n", "	return f.park(ctx, \"left\")\n"}}},
+		{"a takeover that nobody finishes", []edit{{"orchestrator/visit.go", "	return f.drive(ctx)\n}\n\n// goOn", "	return nil\n}\n\n// goOn"}}},
+		{"what is stranded is told nobody", []edit{{
+			"orchestrator/visit.go", "	f.attend(ctx, f.o.concerning(f.op(), payment.AttentionStuck, f.op().Current().ProviderReference, reason))\n", "",
+		}}},
+		{"an event is taken in twice", []edit{{
+			"orchestrator/ledger/ledgertest/memory_news.go", "	if k == nil || s.events[*k] == nil {\n", "	if k == nil || s.events[*k] == nil || s.events[*k] != nil {\n",
+		}}},
 	}
 }
