@@ -100,8 +100,10 @@ func (w *world) shortWhile() {
 
 func (w *world) longWhile() {
 	w.wait(draw(w.rng, []weighted[time.Duration]{
-		{12, time.Duration(2+w.rng.IntN(18)) * time.Second}, {8, time.Duration(20+w.rng.IntN(100)) * time.Second},
-		{3, time.Duration(2+w.rng.IntN(13)) * time.Minute}, {1, time.Duration(15+w.rng.IntN(45)) * time.Minute},
+		{12, time.Duration(2+w.rng.IntN(18)) * time.Second},
+		{8, time.Duration(20+w.rng.IntN(100)) * time.Second},
+		{3, time.Duration(2+w.rng.IntN(13)) * time.Minute},
+		{1, time.Duration(15+w.rng.IntN(45)) * time.Minute},
 	}))
 }
 

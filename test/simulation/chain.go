@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -33,8 +34,8 @@ func (b *boot) invoke(ctx context.Context, rpc string, tenant payment.TenantID, 
 	ctx = metadata.NewIncomingContext(ctx, metadata.Pairs("idempotency-key", string(key), tenantHeader, string(tenant)))
 	handler := b.handle
 	info := &grpc.UnaryServerInfo{FullMethod: rpc}
-	for i := len(b.chain) - 1; i >= 0; i-- {
-		inner, interceptor := handler, b.chain[i]
+	for _, interceptor := range slices.Backward(b.chain) {
+		inner := handler
 		handler = func(ctx context.Context, req any) (any, error) { return interceptor(ctx, req, info, inner) }
 	}
 	reply, err := handler(ctx, req)

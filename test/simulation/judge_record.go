@@ -24,7 +24,7 @@ func (j *judge) version(old, now payment.Operation) {
 	}
 	switch {
 	case negative(now.State) && !negative(old.State):
-		if why := j.doubt(old, len(now.Attempts)-1, now.Current().Evidence); why != "" && old.State != payment.StatePending && old.State != payment.StateRequiresAction {
+		if why := j.doubt(old, len(now.Attempts)-1, now.Current().Evidence); why != "" {
 			h.violate("I8", "%s is %s, but %s", name, now.State, why)
 		}
 	case now.State == payment.StateSucceeded && old.State != payment.StateSucceeded:
@@ -32,7 +32,7 @@ func (j *judge) version(old, now payment.Operation) {
 	case now.State == payment.StateUnknown && old.State != payment.StateUnknown:
 		h.saw("park")
 	}
-	if now.State == payment.StateFencing && final(old.State) == false && now.Epoch > old.Epoch {
+	if now.State == payment.StateFencing && now.Epoch > old.Epoch {
 		h.saw("takeover of a fence")
 	}
 	if now.Epoch > old.Epoch && old.State != "" {

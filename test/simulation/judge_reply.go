@@ -105,4 +105,20 @@ func (j *judge) heard(h hearing) {
 	if h.known && h.taken != orchestrator.TakenDuplicate {
 		j.w.history.violate("I15", "%s is taken in once more: %s", h.label, h.taken)
 	}
+	if told := h.notice.event.Outside; h.taken == orchestrator.TakenOutside && j.recorded(told.Object) != told.Amount {
+		j.w.history.violate("I15", "%s told of %d, and %d is on record", h.label, told.Amount, j.recorded(told.Object))
+	}
+}
+
+// recorded is what the ledger has of an effect that was made by hand.
+func (j *judge) recorded(object payment.ProviderReference) int64 {
+	var sum int64
+	for _, p := range j.payments {
+		for _, o := range p.Outside {
+			if o.Object == object {
+				sum += o.Amount
+			}
+		}
+	}
+	return sum
 }

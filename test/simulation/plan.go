@@ -57,9 +57,21 @@ func drawTemper(r *rand.Rand) temper {
 	}
 	rough := 1 + r.IntN(4)
 	t.plans = []weighted[plan]{
-		{40, planOK}, {2, planPartial}, {3 * rough, planDecline}, {2, planPending}, {1, planAction},
-		{2 * rough, planRateLimit}, {rough, planUnauthorized}, {1, planInvalid}, {1, planBareRefusal},
-		{2 * rough, planFailBefore}, {2 * rough, planFailAfter}, {1, planFailStored}, {1, planFailAfterStored}, {rough, planInUse}, {rough, planHidden},
+		{40, planOK},
+		{2, planPartial},
+		{3 * rough, planDecline},
+		{2, planPending},
+		{1, planAction},
+		{2 * rough, planRateLimit},
+		{rough, planUnauthorized},
+		{1, planInvalid},
+		{1, planBareRefusal},
+		{2 * rough, planFailBefore},
+		{2 * rough, planFailAfter},
+		{1, planFailStored},
+		{1, planFailAfterStored},
+		{rough, planInUse},
+		{rough, planHidden},
 	}
 	return t
 }
