@@ -26,35 +26,51 @@ func told(id, code string, object payment.ProviderReference) payment.Event {
 // apply takes an event in, which must become what is wanted.
 func (w *world) apply(o *orchestrator.Orchestrator, e payment.Event, want orchestrator.Taken) {
 	w.Helper()
-	taken, err := o.Apply(w.Context(), e)
+	w.applyIn(w.Context(), o, e, want)
+}
+
+func (w *world) applyIn(ctx context.Context, o *orchestrator.Orchestrator, e payment.Event, want orchestrator.Taken) {
+	w.Helper()
+	taken, err := o.Apply(ctx, e)
 	if err != nil || taken != want {
 		w.Errorf("event %s was taken as %q, %v; want %q", e.ID, taken, err, want)
 	}
+}
+
+// leadingTo is what a provider answers that leads to a state.
+func leadingTo(state payment.State) line {
+	says := func(code string, next *payment.NextAction) line {
+		return func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+			a := answered(200, code)
+			a.Reference, a.NextAction = effect(), next
+			return a
+		}
+	}
+	switch state {
+	case payment.StateSucceeded:
+		return succeed
+	case payment.StateDeclined:
+		return decline
+	case payment.StatePending:
+		return says("pending", nil)
+	case payment.StateRequiresAction:
+		return says("requires_action", &payment.NextAction{RedirectURL: "https://bank.example"})
+	case payment.StateFailed:
+		return func(context.Context, func() payment.ProviderReference) payment.Answer {
+			return answered(400, "invalid_request")
+		}
+	case payment.StateIntent, payment.StateUnknown, payment.StateFencing:
+	}
+	return withID
 }
 
 // settledBy is a world with an operation in a state, from one account, known to
 // the provider as "a-1". It has no living owner.
 func settledBy(t *testing.T, state payment.State, then func(w *world, o *orchestrator.Orchestrator, call payment.Call)) {
 	t.Helper()
-	with := map[payment.State]line{
-		payment.StateUnknown: withID, payment.StateSucceeded: succeed, payment.StateDeclined: decline, payment.StateFencing: withID,
-		payment.StatePending: func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
-			a := answered(200, "pending")
-			a.Reference = effect()
-			return a
-		},
-		payment.StateRequiresAction: func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
-			a := answered(200, "requires_action")
-			a.Reference, a.NextAction = effect(), &payment.NextAction{RedirectURL: "https://bank.example"}
-			return a
-		},
-		payment.StateFailed: func(context.Context, func() payment.ProviderReference) payment.Answer {
-			return answered(400, "invalid_request")
-		},
-	}
 	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
 		p := w.provider(0)
-		p.script, p.traits.Fence, p.cancels = []line{with[state]}, payment.FenceByObject, []canceller{cancelNot}
+		p.script, p.traits.Fence, p.cancels = []line{leadingTo(state)}, payment.FenceByObject, []canceller{cancelNot}
 		o, call := w.boot("one"), newCall("key")
 		w.leaves(o, call, "a")
 		time.Sleep(2 * time.Minute)
@@ -82,37 +98,52 @@ func TestEveryEventInEveryState(t *testing.T) {
 	}
 	stays := func(s payment.State) then { return then{noted, noted, s} }
 	codes := []string{"authorized", "declined", "pending", "not_found", "something_new"}
-	table := map[payment.State][]then{
-		payment.StateUnknown: {
-			{settled, noted, payment.StateSucceeded}, {settled, noted, payment.StateDeclined}, {settled, noted, payment.StatePending},
+	table := []struct {
+		from payment.State
+		row  []then
+	}{
+		{payment.StateUnknown, []then{
+			{settled, noted, payment.StateSucceeded},
+			{settled, noted, payment.StateDeclined},
+			{settled, noted, payment.StatePending},
 			stays(payment.StateUnknown), stays(payment.StateUnknown),
-		},
-		payment.StatePending: {
-			{settled, noted, payment.StateSucceeded}, {settled, noted, payment.StateDeclined}, stays(payment.StatePending),
+		}},
+		{payment.StatePending, []then{
+			{settled, noted, payment.StateSucceeded},
+			{settled, noted, payment.StateDeclined},
+			stays(payment.StatePending),
 			stays(payment.StatePending), stays(payment.StatePending),
-		},
-		payment.StateRequiresAction: {
-			{settled, noted, payment.StateSucceeded}, {settled, noted, payment.StateDeclined}, stays(payment.StateRequiresAction),
+		}},
+		{payment.StateRequiresAction, []then{
+			{settled, noted, payment.StateSucceeded},
+			{settled, noted, payment.StateDeclined},
+			stays(payment.StateRequiresAction),
 			stays(payment.StateRequiresAction), stays(payment.StateRequiresAction),
-		},
-		payment.StateFencing: {
-			stays(payment.StateFencing), stays(payment.StateFencing), stays(payment.StateFencing), stays(payment.StateFencing), stays(payment.StateFencing),
-		},
-		payment.StateSucceeded: {
-			stays(payment.StateSucceeded), {contradict, contradict, payment.StateSucceeded}, stays(payment.StateSucceeded),
+		}},
+		{payment.StateFencing, []then{
+			stays(payment.StateFencing), stays(payment.StateFencing), stays(payment.StateFencing),
+			stays(payment.StateFencing), stays(payment.StateFencing),
+		}},
+		{payment.StateSucceeded, []then{
+			stays(payment.StateSucceeded),
+			{contradict, contradict, payment.StateSucceeded},
+			stays(payment.StateSucceeded),
 			stays(payment.StateSucceeded), stays(payment.StateSucceeded),
-		},
-		payment.StateDeclined: {
-			{contradict, contradict, payment.StateDeclined}, stays(payment.StateDeclined), stays(payment.StateDeclined),
+		}},
+		{payment.StateDeclined, []then{
+			{contradict, contradict, payment.StateDeclined},
 			stays(payment.StateDeclined), stays(payment.StateDeclined),
-		},
-		payment.StateFailed: {
-			{contradict, contradict, payment.StateFailed}, stays(payment.StateFailed), stays(payment.StateFailed),
+			stays(payment.StateDeclined), stays(payment.StateDeclined),
+		}},
+		{payment.StateFailed, []then{
+			{contradict, contradict, payment.StateFailed},
 			stays(payment.StateFailed), stays(payment.StateFailed),
-		},
+			stays(payment.StateFailed), stays(payment.StateFailed),
+		}},
 	}
-	for from, row := range table {
-		for i, want := range row {
+	for _, c := range table {
+		from := c.from
+		for i, want := range c.row {
 			t.Run(string(from)+"/"+codes[i], func(t *testing.T) {
 				settledBy(t, from, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
 					before := w.operation(call)
@@ -324,20 +355,20 @@ func TestEventFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			settledBy(t, payment.StateUnknown, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
 				two, armed := w.boot("two"), true
-				w.store.SetHook(func(_ context.Context, l ledgertest.Call) ledgertest.Fault {
+				w.store.SetHook(func(ctx context.Context, l ledgertest.Call) ledgertest.Fault {
 					if l.Kind != ledgertest.KindOutcome || l.Boot != "one" || !armed {
 						return ledgertest.Fault{}
 					}
 					armed = false
 					switch c.want {
 					case orchestrator.TakenNoted:
-						w.apply(two, told("other", "authorized", "a-1"), orchestrator.TakenSettled)
+						w.applyIn(ctx, two, told("other", "authorized", "a-1"), orchestrator.TakenSettled)
 					case orchestrator.TakenContradict:
-						w.apply(two, told("other", "declined", "a-1"), orchestrator.TakenSettled)
+						w.applyIn(ctx, two, told("other", "declined", "a-1"), orchestrator.TakenSettled)
 					case orchestrator.TakenSettled:
 						e := told("other", "refunded", "d")
 						e.Parent, e.Outside = "a-1", &payment.Outside{Object: "d", Kind: payment.OutsideDispute, Amount: 1}
-						w.apply(two, e, orchestrator.TakenOutside)
+						w.applyIn(ctx, two, e, orchestrator.TakenOutside)
 					case orchestrator.TakenDuplicate, orchestrator.TakenOrphan, orchestrator.TakenOutside:
 					}
 					return ledgertest.Fault{Loss: c.loss}
