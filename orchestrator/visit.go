@@ -64,9 +64,11 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 		return f.settle(ctx, d)
 	case d.action == actionFailOver:
 		return f.goOn(ctx, d)
+	case op.Halted: // a person knows
+		return f.postpone(ctx, op.ParkReason)
 	case stranded:
 		return f.strand(ctx, reason)
-	case op.Response != nil, op.Halted, f.o.cfg.Now().Before(f.notBefore):
+	case op.Response != nil, f.o.cfg.Now().Before(f.notBefore):
 		return f.postpone(ctx, cmp.Or(d.reason, "the provider has not decided yet"))
 	}
 	if err := f.own(ctx); err != nil {

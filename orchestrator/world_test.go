@@ -302,7 +302,7 @@ func cancelIt(p *provider, found payment.ProviderReference) payment.Answer {
 	case found == "":
 		return answered(404, "nothing_found")
 	case p.captures:
-		return answered(422, "already_captured")
+		return cancelRefused(p, found)
 	}
 	p.cancelled[found] = true
 	a := answered(200, "cancelled")
@@ -321,7 +321,9 @@ func cancelNot(*provider, payment.ProviderReference) payment.Answer { return ans
 
 // cancelRefused says no for good, and does nothing.
 func cancelRefused(*provider, payment.ProviderReference) payment.Answer {
-	return answered(422, "already_captured")
+	a := answered(422, "failed")
+	a.Decline = "already_captured"
+	return a
 }
 
 // fencesSent are the cancels that were sent.

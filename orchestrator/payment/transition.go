@@ -265,6 +265,9 @@ type Note struct {
 }
 
 func (t Note) apply(op *Operation) error {
+	if t.Report == (Report{}) {
+		return errors.New("nothing to note")
+	}
 	report(op, t.Report)
 	return nil
 }

@@ -56,6 +56,9 @@ func kinds() []kind {
 		advance("outcome", succeeded),
 		advance("park", parked),
 		advance("failover", failedOver),
+		advance("note", noted),
+		advance("note of an event", told(noted)),
+		advance("late outcome", told(succeeded)),
 	}
 }
 
@@ -149,7 +152,7 @@ func TestReadBackNeverAdoptsAnothersWrite(t *testing.T) {
 	t.Parallel()
 	for _, k := range kinds()[1:] {
 		for name, applied := range map[string]bool{"made": true, "not made": false} {
-			if k.name == "outcome" && applied {
+			if (k.name == "outcome" || k.name == "late outcome") && applied {
 				continue // it is final: nobody takes it over
 			}
 			t.Run(k.name+" "+name, func(t *testing.T) {

@@ -149,3 +149,20 @@ func (t *faultTxn) Commit() (*clientv3.TxnResponse, error) {
 	}
 	return nil, errLost()
 }
+
+// faultLease is etcd's leases, of which none may be granted any more.
+type faultLease struct {
+	clientv3.Lease
+
+	refuses atomic.Bool
+	granted atomic.Int64
+}
+
+// Grant implements clientv3.Lease.
+func (l *faultLease) Grant(ctx context.Context, ttl int64) (*clientv3.LeaseGrantResponse, error) {
+	if l.refuses.Load() {
+		return nil, errLost()
+	}
+	l.granted.Add(1)
+	return l.Lease.Grant(ctx, ttl)
+}

@@ -68,6 +68,7 @@ type process struct {
 	session *session.Session
 	kv      *faultKV
 	status  *faultStatus
+	lease   *faultLease
 	file    string // that remembers the ledger; "" if none does
 }
 
@@ -90,8 +91,8 @@ func newProcess(t *testing.T, s setup) *process {
 	if s.dial != nil {
 		p.client = dial(t, s.dial)
 	}
-	p.kv, p.status = &faultKV{KV: p.client.KV}, &faultStatus{Maintenance: p.client.Maintenance}
-	p.client.KV, p.client.Maintenance = p.kv, p.status
+	p.kv, p.status, p.lease = &faultKV{KV: p.client.KV}, &faultStatus{Maintenance: p.client.Maintenance}, &faultLease{Lease: p.client.Lease}
+	p.client.KV, p.client.Maintenance, p.client.Lease = p.kv, p.status, p.lease
 	s.session.Boot, s.session.Prefix, s.session.TTL = payment.BootID(rand.Text()), s.prefix, s.ttl
 	var err error
 	p.session, err = session.New(bounded(t), p.client, s.session)

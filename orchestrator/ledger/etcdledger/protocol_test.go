@@ -74,6 +74,22 @@ func TestProposals(t *testing.T) {
 		s = other.takenOver(t, s)
 		other.advanced(t, s, succeeded(t, s))
 	})
+	s = p.claimed(t)
+	cost("the first event of a period", 2, func() { s = p.advanced(t, s, told(noted)(t, s)) })
+	cost("every other event, with what needs attention", 2, func() {
+		s = p.advanced(t, s, told(noted)(t, s))
+		_, err := p.Record(bounded(t), s, refunded(t, s), ledger.News{Event: newEvent(), Attention: newAttention(s)})
+		ok(t, "record", err)
+	})
+	cost("what needs attention and who lives", 0, func() {
+		all, err := p.Attention(bounded(t), tenant, "", 10)
+		ok(t, "attention", err)
+		living, err := p.Living(bounded(t))
+		ok(t, "living", err)
+		if len(all) != 3 || len(living) != 2 {
+			t.Errorf("%d things need attention and %d processes live", len(all), len(living))
+		}
+	})
 	stale := p.claimed(t)
 	other.advanced(t, stale, parked(t, stale))
 	cost("an outcome that is fenced", 1, func() {
@@ -128,11 +144,15 @@ func TestKeyLayout(t *testing.T) {
 	if diff := gocmp.Diff(want, layoutOf(t, prefix)); diff != "" {
 		t.Errorf("after the claim (-want +got):\n%s", diff)
 	}
-	p.advanced(t, s, succeeded(t, s))
+	p.advanced(t, s, told(succeeded)(t, s))
+	_, err = p.Record(bounded(t), ledger.Snapshot{}, nil, ledger.News{Event: newEvent(), Attention: orphan()})
+	ok(t, "record", err)
 	want = slices.DeleteFunc(want, func(k string) bool {
 		return strings.HasPrefix(k, "/inflight/") || strings.HasPrefix(k, "/open/")
 	})
-	want = append(want, "/ref/account-1/HASH") // the provider's
+	want = append(want,
+		"/attention/_/HASH", "/attention/merchant/HASH", "/event/account-1/HASH leased", "/event/account-1/HASH leased",
+		"/ref/account-1/HASH") // the provider's
 	slices.Sort(want)
 	if diff := gocmp.Diff(want, layoutOf(t, prefix)); diff != "" {
 		t.Errorf("after the outcome (-want +got):\n%s", diff)
@@ -148,7 +168,7 @@ func layoutOf(t *testing.T, prefix string) []string {
 	for _, kv := range resp.Kvs {
 		parts := strings.Split(strings.TrimPrefix(string(kv.Key), prefix), "/")
 		switch parts[1] {
-		case "mref", "ref":
+		case "mref", "ref", "event", "attention":
 			if len(parts[3]) != 32 {
 				t.Errorf("%s: the hash has %d characters, want 32", kv.Key, len(parts[3]))
 			}

@@ -102,6 +102,42 @@ func failedOver(t *testing.T, s ledger.Snapshot) ledger.Change {
 	}))
 }
 
+// noted is what adds to what is known of the open attempt.
+func noted(t *testing.T, s ledger.Snapshot) ledger.Change {
+	t.Helper()
+	return ledger.Change{Operation: step(t, s.Operation, payment.Note{Report: payment.Report{
+		Evidence: payment.EvidenceUnknown, Code: "canceling", ProviderReference: payment.ProviderReference(rand.Text()),
+	}})}
+}
+
+// told is a change with an event that tells it and something to look at.
+func told(change func(*testing.T, ledger.Snapshot) ledger.Change) func(*testing.T, ledger.Snapshot) ledger.Change {
+	return func(t *testing.T, s ledger.Snapshot) ledger.Change {
+		t.Helper()
+		c := change(t, s)
+		c.Event, c.Attention = newEvent(), newAttention(s)
+		return c
+	}
+}
+
+func newEvent() *payment.EventKey { return &payment.EventKey{Account: account, ID: rand.Text()} }
+
+func newAttention(s ledger.Snapshot) *payment.Attention {
+	a := payment.Attention{
+		Tenant: tenant, Kind: payment.AttentionContradiction, Account: account, Operation: s.Operation.Key.ID, Payment: s.Payment.ID,
+		Object: payment.ProviderReference(rand.Text()), Summary: "refused and paid", Time: start(),
+	}.Identified()
+	return &a
+}
+
+// refunded is the payment of s once somebody else has refunded 1 of it.
+func refunded(t *testing.T, s ledger.Snapshot) *payment.Payment {
+	t.Helper()
+	p, _, err := s.Payment.WithOutside(payment.Outside{Object: payment.ProviderReference(rand.Text()), Kind: payment.OutsideRefund, Amount: 1}, start())
+	ok(t, "the fixture itself", err)
+	return &p
+}
+
 // takeoverBy is what makes another process the owner.
 func takeoverBy(t *testing.T, b payment.BootID, s ledger.Snapshot) ledger.Change {
 	t.Helper()

@@ -56,6 +56,7 @@ func attentionOnce(w *world) {
 		w.Fatal("the fixture itself is wrong: the same thing has another id")
 	}
 	w.attention(1, &again)
+	w.attentive(tenant, *a)
 	w.attention(0, a)
 	c := told(w.outcome(s, payment.StateSucceeded), w.event())
 	c.Attention = &again
@@ -97,7 +98,7 @@ func attentionPages(w *world) {
 	w.attention(0, w.orphan())
 	for limit := 1; limit <= len(all)+1; limit++ {
 		var got []payment.Attention
-		for after := ""; ; {
+		for after := ""; len(got) <= len(all); { // more than all is wrong already
 			page, err := w.Ledgers[limit%Boots].Attention(w.ctx(), tenant, after, limit)
 			w.ok("attention", err)
 			got = append(got, page...)

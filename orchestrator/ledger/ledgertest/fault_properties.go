@@ -397,7 +397,12 @@ func outOfReach(w *world) {
 	if !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
 		w.Fatalf("await out of reach: %v", err)
 	}
+	_, err = l.Record(w.short(), ledger.Snapshot{}, nil, ledger.News{Attention: w.orphan()})
+	if !errors.Is(err, ledger.ErrUnavailable) && !errors.Is(err, ledger.ErrAmbiguous) {
+		w.Fatalf("record out of reach: %v", err)
+	}
 	heal()
+	w.attentive("")
 	for name, call := range calls {
 		if err := call(w.ctx()); name != "by reference" {
 			w.ok(name+" after the store is back", err)

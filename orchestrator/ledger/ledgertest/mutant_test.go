@@ -39,12 +39,16 @@ type broken struct {
 	await     func(ctx context.Context, k payment.OperationKey) error
 	hold      func(ctx context.Context, margin time.Duration) error
 	anchor    func(ctx context.Context, name string, value []byte) ([]byte, error)
+	record    func(ctx context.Context, s ledger.Snapshot, p *payment.Payment, n ledger.News) (ledger.Snapshot, error)
+	attention func(ctx context.Context, t payment.TenantID, after string, limit int) ([]payment.Attention, error)
+	living    func(ctx context.Context) ([]payment.BootID, error)
 }
 
 func newBroken(l *Memory) *broken {
 	return &broken{
 		Memory: l, claim: l.Claim, takeover: l.Takeover, advance: l.Advance, read: l.Read, payment: l.Payment,
 		list: l.List, reference: l.ByReference, due: l.Due, await: l.Await, hold: l.Hold, anchor: l.Anchor,
+		record: l.Record, attention: l.Attention, living: l.Living,
 	}
 }
 
@@ -87,6 +91,16 @@ func (l *broken) Hold(ctx context.Context, margin time.Duration) error { return 
 func (l *broken) Anchor(ctx context.Context, name string, value []byte) ([]byte, error) {
 	return l.anchor(ctx, name, value)
 }
+
+func (l *broken) Record(ctx context.Context, s ledger.Snapshot, p *payment.Payment, n ledger.News) (ledger.Snapshot, error) {
+	return l.record(ctx, s, p, n)
+}
+
+func (l *broken) Attention(ctx context.Context, t payment.TenantID, after string, limit int) ([]payment.Attention, error) {
+	return l.attention(ctx, t, after, limit)
+}
+
+func (l *broken) Living(ctx context.Context) ([]payment.BootID, error) { return l.living(ctx) }
 
 // afterwards changes the store behind the ledger's back, once a write was made.
 func (l *broken) afterwards(s ledger.Snapshot, err error, alter func(store *Store, k payment.OperationKey)) (ledger.Snapshot, error) {
@@ -733,7 +747,7 @@ func liveMutants() []mutant {
 
 func mutants() []mutant {
 	return slices.Concat(guardMutants(), claimMutants(), takeoverMutants(), outcomeMutants(), readMutants(), indexMutants(),
-		amountMutants(), listMutants(), liveMutants())
+		amountMutants(), listMutants(), liveMutants(), eventMutants(), recordMutants(), attentionMutants(), fenceMutants(), lostNewsMutants())
 }
 
 // mutantVariable names the mutant that a child process of this test is to run.

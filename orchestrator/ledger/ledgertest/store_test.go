@@ -170,11 +170,22 @@ func TestHookSeesKinds(t *testing.T) {
 	s := w.claimed(0)
 	s = w.advance(0, s, w.failover(s, "account-2"))
 	s = w.advance(0, s, w.fenced(s))
+	s = w.advance(0, s, w.canceling(s, 2))
+	s = w.advance(0, s, w.noted(s))
 	s = w.advance(0, s, w.parked(s, w.t0))
+	s = w.advance(0, s, w.noted(s)) // nobody owns it, and still it is no park
+	s = w.advance(0, s, w.postponed(s, w.t0.Add(time.Hour)))
 	s = w.takenOver(0, s)
-	s = w.advance(0, s, w.outcome(s, payment.StateDeclined))
+	s = w.advance(0, s, told(w.outcome(s, payment.StateDeclined), w.event()))
 	w.read(0, s.Operation.Key)
-	_, _, err := l.Payment(ctx, tenant, s.Payment.ID)
+	other := w.claimed(0)
+	w.advance(0, other, w.halting(other))
+	w.recorded(0, s, nil, ledger.News{Event: w.event()})
+	_, err := l.Attention(ctx, tenant, "", 1)
+	w.ok("attention", err)
+	_, err = l.Living(ctx)
+	w.ok("living", err)
+	_, _, err = l.Payment(ctx, tenant, s.Payment.ID)
 	w.ok("payment", err)
 	_, _, err = l.List(ctx, ledger.Filter{Tenant: tenant}, "", 1)
 	w.ok("list", err)
@@ -187,8 +198,8 @@ func TestHookSeesKinds(t *testing.T) {
 	w.anchor(0, "name", []byte("value"))
 	w.anchor(0, "name", nil)
 	same(w, "the kinds", seen, []Kind{
-		KindClaim, KindFailover, KindFence, KindPark, KindTakeover, KindOutcome,
-		KindRead, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold, KindAnchor, KindRead,
+		KindClaim, KindFailover, KindFence, KindFence, KindNote, KindPark, KindNote, KindPark, KindTakeover, KindOutcome,
+		KindRead, KindClaim, KindPark, KindRecord, KindAttention, KindLiving, KindPayment, KindList, KindByReference, KindDue, KindAwait, KindHold, KindAnchor, KindRead,
 	})
 }
 

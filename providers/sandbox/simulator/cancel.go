@@ -24,7 +24,7 @@ func (s *state) cancel(c call, in order, t turn) deed {
 	d := deed{made: o, effects: effects}
 	switch failure := effects[len(effects)-1].Failure; {
 	case failure != "":
-		d.status, d.answer = cancelFailure(in.Reference, failure)
+		d.status, d.answer = cancelFailure(*o, failure)
 	case t.step.outcome == outcomePending:
 		o.SettleAt, d.effects = c.at.Add(t.step.wait), nil
 		d.status, d.answer = http.StatusAccepted, showAll(s.having(o.Merchant, o.Reference))
@@ -78,9 +78,9 @@ func (o *object) cancel(released int64) {
 }
 
 // cancelFailure is the answer to a cancel that has failed.
-func cancelFailure(reference, failure string) (status int, body []byte) {
+func cancelFailure(o object, failure string) (status int, body []byte) {
 	e := apiError{
-		status: http.StatusUnprocessableEntity, Code: CodeFailed, FailureCode: failure, Reference: reference,
+		status: http.StatusUnprocessableEntity, Code: CodeFailed, FailureCode: failure, Reference: o.Reference,
 		Message: "the cancel failed: " + failure,
 	}
 	if failure == CodeNothingFound {

@@ -129,8 +129,8 @@ func TestTokensOfCancels(t *testing.T) {
 // makes of it.
 type state struct {
 	token    string
-	captured bool // at once
-	before   func(t *testing.T, h *harness, id string)
+	captured bool   // at once
+	before   string // what happened to it; see meanwhile
 	answer   got
 	failure  string
 	status   string // afterwards, and for ever
@@ -139,30 +139,51 @@ type state struct {
 }
 
 func states() map[string]state {
-	capture := func(amount int) func(*testing.T, *harness, string) {
-		return func(t *testing.T, h *harness, id string) {
-			h.move(t, simulator.KindCapture, id, "before", amount)
-		}
+	cancelled := func(token, before string, released int64) state {
+		return state{token: token, before: before, answer: got{200, "cancelled"}, status: "cancelled", released: released, capture: "already_voided"}
 	}
-	void := func(t *testing.T, h *harness, id string) { h.move(t, simulator.KindVoid, id, "before", 0) }
-	cancelled, failed := got{200, "cancelled"}, got{422, "failed"}
+	kept := func(token, before, status, capture string) state {
+		return state{token: token, before: before, answer: got{422, "failed"}, failure: "already_captured", status: status, capture: capture}
+	}
+	automatic := func(s state) state { s.captured = true; return s }
 	return map[string]state{
-		"authorized":            {token: "tok_ok", answer: cancelled, status: "cancelled", released: 1000, capture: "already_voided"},
-		"authorized in part":    {token: "tok_partial", answer: cancelled, status: "cancelled", released: 500, capture: "already_voided"},
-		"pending":               {token: "tok_pending_30s", answer: cancelled, status: "cancelled", capture: "already_voided"},
-		"requiring an action":   {token: "tok_requires_action", answer: cancelled, status: "cancelled", capture: "already_voided"},
-		"captured when pending": {token: "tok_pending_30s", captured: true, answer: cancelled, status: "cancelled", capture: "already_voided"},
+		"authorized":            cancelled("tok_ok", "", 1000),
+		"authorized in part":    cancelled("tok_partial", "", 500),
+		"pending":               cancelled("tok_pending_30s", "", 0),
+		"requiring an action":   cancelled("tok_requires_action", "", 0),
+		"captured when pending": automatic(cancelled("tok_pending_30s", "", 0)),
+		"failed to capture":     cancelled("tok_ok_capture_fail", "capture", 1000),
+		"voided":                cancelled("tok_ok", "void", 0),
+		"about to be voided":    cancelled("tok_ok_void_pending_30s", "void", 0),
+		"about to fail to void": cancelled("tok_ok_void_pending_fail_30s", "void", 0),
+		"cancelled already":     cancelled("tok_ok", "cancel", 1000),
 		"declined":              {token: "tok_decline_generic", answer: got{200, "declined"}, status: "declined", capture: "nothing_held"},
-		"captured at once":      {token: "tok_ok", captured: true, answer: failed, failure: "already_captured", status: "captured", capture: "already_captured"},
-		"captured":              {token: "tok_ok", before: capture(1000), answer: failed, failure: "already_captured", status: "authorized", capture: "already_captured"},
-		"captured in part":      {token: "tok_ok", before: capture(400), answer: failed, failure: "already_captured", status: "authorized"},
-		"about to be captured":  {token: "tok_ok_capture_pending_30s_capture_ok", before: capture(400), answer: failed, failure: "already_captured", status: "authorized"},
-		"failed to capture":     {token: "tok_ok_capture_fail", before: capture(400), answer: cancelled, status: "cancelled", released: 1000, capture: "already_voided"},
-		"voided":                {token: "tok_ok", before: void, answer: cancelled, status: "cancelled", capture: "already_voided"},
-		"about to be voided":    {token: "tok_ok_void_pending_30s", before: void, answer: cancelled, status: "cancelled", capture: "already_voided"},
-		"about to fail to void": {token: "tok_ok_void_pending_fail_30s", before: void, answer: cancelled, status: "cancelled", capture: "already_voided"},
-		"cancelled already": {token: "tok_ok", before: func(t *testing.T, h *harness, _ string) { h.cancel(t, "before", "REF") },
-			answer: cancelled, status: "cancelled", released: 1000, capture: "already_voided"},
+		"captured at once":      automatic(kept("tok_ok", "", "captured", "already_captured")),
+		"captured":              kept("tok_ok", "capture all", "authorized", "already_captured"),
+		"captured in part":      kept("tok_ok", "capture", "authorized", ""),
+		"about to be captured":  kept("tok_ok_capture_pending_30s_capture_ok", "capture", "authorized", ""),
+	}
+}
+
+// meanwhile does something to an authorization beside the cancel of the test.
+func (h *harness) meanwhile(t *testing.T, what, id string) {
+	t.Helper()
+	switch what {
+	case "":
+	case "capture":
+		h.move(t, simulator.KindCapture, id, "meanwhile", 400)
+	case "capture all":
+		h.move(t, simulator.KindCapture, id, "meanwhile", 1000)
+	case "void":
+		h.move(t, simulator.KindVoid, id, "meanwhile", 0)
+	case "cancel":
+		h.cancel(t, "meanwhile", "REF")
+	case "action":
+		h.get(t, "/v1/actions/"+id)
+	case "another":
+		h.post(t, "meanwhile", body("tok_partial"))
+	default:
+		t.Fatalf("nothing is called %q", what)
 	}
 }
 
@@ -183,9 +204,7 @@ func TestCancelInEveryState(t *testing.T) {
 					}
 					made := h.post(t, "hold", text)
 					id := idIn(t, made)
-					if c.before != nil {
-						c.before(t, h, id)
-					}
+					h.meanwhile(t, c.before, id)
 					a := h.cancel(t, testKey, "REF")
 					if restarts {
 						end()
@@ -223,7 +242,7 @@ func (c state) check(t *testing.T, h *harness, id string) {
 	if sum, _ := h.released(t, id); sum != c.released {
 		t.Errorf("released %d, want %d", sum, c.released)
 	}
-	held, _ := h.held(t, id)
+	held := h.held(t, id)
 	voided, _ := h.sum(t, simulator.KindVoid, id)
 	if c.status == "cancelled" && held != voided+c.released {
 		t.Errorf("held %d, voided %d, released %d: not all is released", held, voided, c.released)
@@ -234,7 +253,7 @@ func (c state) check(t *testing.T, h *harness, id string) {
 }
 
 // held is what the effects say that an authorization held.
-func (h *harness) held(t *testing.T, id string) (amount int64, effects int) {
+func (h *harness) held(t *testing.T, id string) (amount int64) {
 	t.Helper()
 	entries, err := h.Entries(simulator.KindEffect)
 	if err != nil {
@@ -242,10 +261,10 @@ func (h *harness) held(t *testing.T, id string) (amount int64, effects int) {
 	}
 	for _, e := range entries {
 		if e.Object == id {
-			amount, effects = amount+e.Amount, effects+1
+			amount += e.Amount
 		}
 	}
-	return amount, effects
+	return amount
 }
 
 // failureIn is the finer code of an answer that failed, or was refused.
@@ -302,26 +321,21 @@ func TestCancelBeforeTheAuthorization(t *testing.T) {
 // Goal: a pending cancel acts when it is due, on what there is then, and once,
 // through a restart too. Method: what happens between the two, in fake time.
 func TestPendingCancel(t *testing.T) {
-	capture := func(t *testing.T, h *harness, id string) { h.move(t, simulator.KindCapture, id, "between", 10) }
 	for name, c := range map[string]struct {
 		token   string
-		between func(t *testing.T, h *harness, id string)
+		between string // what happens before it is due; see meanwhile
 		shown   string // by the answer
 		status  string // of all that have the reference, in the end
 		entries []simulator.Entry
 	}{
-		"authorized": {"tok_ok", nil, "authorized", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
-		"captured meanwhile": {"tok_ok", capture, "authorized", "authorized", []simulator.Entry{
-			{Kind: "failed", Failure: "already_captured"},
-		}},
-		"authorized meanwhile":      {"tok_pending_10s", nil, "pending", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
-		"still pending":             {"tok_pending_60s", nil, "pending", "cancelled", []simulator.Entry{{Kind: "cancel"}}},
-		"an action taken meanwhile": {"tok_requires_action", func(t *testing.T, h *harness, id string) { h.get(t, "/v1/actions/"+id) }, "requires_action", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
-		"declined":                  {"tok_decline_generic", nil, "declined", "declined", []simulator.Entry{{Kind: "cancel"}}},
-		"another arrives meanwhile": {"tok_ok", func(t *testing.T, h *harness, _ string) { h.post(t, "another", body("tok_partial")) }, "authorized", "cancelled cancelled", []simulator.Entry{
-			{Kind: "cancel", Amount: 1000}, {Kind: "cancel", Amount: 500},
-		}},
-		"cancelled meanwhile": {"tok_ok", func(t *testing.T, h *harness, _ string) { h.cancel(t, "between", "REF") }, "authorized", "cancelled", []simulator.Entry{{Kind: "cancel"}}},
+		"authorized":                {"tok_ok", "", "authorized", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
+		"captured meanwhile":        {"tok_ok", "capture", "authorized", "authorized", []simulator.Entry{{Kind: "failed", Failure: "already_captured"}}},
+		"authorized meanwhile":      {"tok_pending_10s", "", "pending", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
+		"still pending":             {"tok_pending_60s", "", "pending", "cancelled", []simulator.Entry{{Kind: "cancel"}}},
+		"an action taken meanwhile": {"tok_requires_action", "action", "requires_action", "cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}}},
+		"declined":                  {"tok_decline_generic", "", "declined", "declined", []simulator.Entry{{Kind: "cancel"}}},
+		"another arrives meanwhile": {"tok_ok", "another", "authorized", "cancelled cancelled", []simulator.Entry{{Kind: "cancel", Amount: 1000}, {Kind: "cancel", Amount: 500}}},
+		"cancelled meanwhile":       {"tok_ok", "cancel", "authorized", "cancelled", []simulator.Entry{{Kind: "cancel"}}},
 	} {
 		for _, restarts := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, restarted %t", name, restarts), func(t *testing.T) {
@@ -340,9 +354,7 @@ func TestPendingCancel(t *testing.T) {
 					}
 					time.Sleep(20 * time.Second)
 					synctest.Wait()
-					if c.between != nil {
-						c.between(t, h, id)
-					}
+					h.meanwhile(t, c.between, id)
 					if n := len(h.ends(t)); n != 0 {
 						t.Errorf("it has ended %d times before it is due", n)
 					}
@@ -555,7 +567,7 @@ func TestCancelAgainstEverything(t *testing.T) {
 		all.Wait()
 		var captured, voided, released, held int64
 		until(t, "all is settled", func() bool {
-			held, _ = h.held(t, parent)
+			held = h.held(t, parent)
 			captured, _ = h.sum(t, simulator.KindCapture, parent)
 			voided, _ = h.sum(t, simulator.KindVoid, parent)
 			released, _ = h.released(t, parent)

@@ -99,23 +99,26 @@ func (s *Simulator) read(c call) (in order, turns []script, refused *apiError) {
 	if err := in.decode(c); err != nil {
 		return in, nil, &apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: err.Error()}
 	}
-	token := in.Token
-	switch c.verb {
-	case verbAuthorize:
-	case KindCancel:
-		if token = s.state.tokenOf(c.merchant, in.Reference); token == "" {
-			return in, nil, nil
-		}
-	default:
-		if token, refused = s.state.acceptable(c, in); refused != nil {
-			return in, nil, refused
-		}
+	token, refused := s.token(c, in)
+	if refused != nil || token == "" && c.verb == KindCancel { // of what it does not find, nothing says that it goes wrong
+		return in, nil, refused
 	}
 	p, err := s.grammar.parse(token)
 	if err != nil {
 		return in, nil, &apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: err.Error()}
 	}
 	return in, p[c.verb], nil
+}
+
+// token is the one that says what goes wrong with the call.
+func (s *Simulator) token(c call, in order) (token string, refused *apiError) {
+	if c.verb == verbAuthorize {
+		return in.Token, nil
+	}
+	if c.verb == KindCancel {
+		return s.state.tokenOf(c.merchant, in.Reference), nil
+	}
+	return s.state.acceptable(c, in)
 }
 
 // decode reads what is wrong with a call by itself.
@@ -214,13 +217,13 @@ func (s *Simulator) write(alone bool, entries []Entry) error {
 
 // do makes what a step asks for. The caller holds mu.
 func (s *state) do(c call, in order, t turn) deed {
-	var d deed
-	switch c.verb {
-	case KindCancel:
+	if c.verb == KindCancel {
 		return s.cancel(c, in, t)
-	case verbAuthorize:
+	}
+	var d deed
+	if c.verb == verbAuthorize {
 		d.made = authorization(c, in, t.step)
-	default:
+	} else {
 		d.made = s.move(c, in, t.step)
 	}
 	d.status, d.answer = answerOf(*d.made)

@@ -392,6 +392,13 @@ func TestRefusedBeforeExecution(t *testing.T) {
 	if a := h.do(t, r); a.got != (got{404, "no_such_authorization"}) {
 		t.Errorf("another merchant's authorization: %v", a.got)
 	}
+	if r, err = http.NewRequest(http.MethodGet, h.url+"/v1/authorizations/"+held, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Sandbox-Merchant", "another")
+	if a := h.do(t, r); a.got != (got{404, "not_found"}) {
+		t.Errorf("a look-up of another merchant's authorization: %v", a.got)
+	}
 }
 
 // Goal: a key belongs to one request: with the same body, another verb or another

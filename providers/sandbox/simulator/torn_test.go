@@ -35,10 +35,10 @@ func TestTornRequestIsLostWhole(t *testing.T) {
 			parent := h.hold(t, "tok_ok", false)
 			h.hold(t, "tok_ok", false)
 			send := func(h *harness) answer {
-				switch c.verb {
-				case "":
+				if c.verb == "" {
 					return h.post(t, testKey, body("tok_twice_3600s")) // a copy is written with it
-				case simulator.KindCancel:
+				}
+				if c.verb == simulator.KindCancel {
 					return h.cancel(t, testKey, "REF")
 				}
 				return h.move(t, c.verb, parent, testKey, 400)
