@@ -56,7 +56,7 @@ func (w *world) due(b *boot) []payment.OperationKey {
 	for _, k := range w.judge.keys() {
 		entry, open := w.judge.open[k]
 		op := w.judge.ops[k]
-		orphan := op.Owner != "" && w.lifeOf(op.Owner) == dead
+		orphan := op.Owner != "" && w.killed(op.Owner)
 		if v := w.visits[k]; open && (orphan || !entry.Due.After(b.now())) && (v == nil || len(v.open) < 2 && !v.open[b] && !time.Now().Before(v.next)) {
 			list = append(list, k)
 		}
@@ -64,13 +64,8 @@ func (w *world) due(b *boot) []payment.OperationKey {
 	return list
 }
 
-func (w *world) lifeOf(id payment.BootID) life {
-	for _, b := range w.boots {
-		if b.id == id && b.is(dead) {
-			return dead
-		}
-	}
-	return serving
+func (w *world) killed(id payment.BootID) bool {
+	return slices.ContainsFunc(w.boots, func(b *boot) bool { return b.id == id && b.is(dead) })
 }
 
 // visit has a process look after an operation, as its sweep does. Sharing the work

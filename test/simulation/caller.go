@@ -23,13 +23,14 @@ type intent struct {
 	amount  int64   // of the operation, minor units; 0 if the provider or the ledger says it
 	on      *intent // the authorization that it is about
 
-	payment  payment.ID // as its answers said
-	asked    int        // calls so far
-	open     int        // calls that have not ended
-	again    int        // calls that it will still make after its answer
-	next     time.Time  // no call earlier
-	settled  bool       // it has an answer that will not change
-	refused  payment.Reason
+	operation payment.OperationKey // that it is about
+
+	payment  payment.ID     // as its answers said
+	asked    int            // calls so far
+	open     int            // calls that have not ended
+	again    int            // calls that it will still make after its answer
+	next     time.Time      // no call earlier
+	settled  bool           // it has an answer that will not change
 	resigned bool           // it asks no more, though it does not know
 	patience int            // calls that it will still make in a quiet world
 	told     payment.Reason // why its last call was refused; "" if it was not
@@ -37,13 +38,6 @@ type intent struct {
 
 // callerPatience is how long a caller of a quiet world goes on asking.
 const callerPatience = 12
-
-// operation is the key of the operation that the intent is about.
-func (i *intent) operation() payment.OperationKey { return i.call().OperationKey() }
-
-func (i *intent) call() payment.Call {
-	return payment.Call{Tenant: i.tenant, Method: i.method, Key: i.key}
-}
 
 // drawAuthorizations decides what is authorized in this history: by whom, for how
 // much, and who else comes with the same key.
@@ -129,6 +123,7 @@ func euro(units int64) *acquitv1.Money {
 
 func (w *world) want(i *intent) *intent {
 	i.again = w.rng.IntN(3)
+	i.operation = payment.Call{Tenant: i.tenant, Method: i.method, Key: i.key}.OperationKey()
 	w.intents = append(w.intents, i)
 	return i
 }
@@ -141,7 +136,6 @@ type call struct {
 	number        int
 	parts         int
 	cancel        context.CancelFunc
-	began         time.Time
 	answer        answer
 	settledBefore bool // the operation had its response when the call began
 }
@@ -152,8 +146,8 @@ func (c *call) label() label { return label{intent: c.intent.name, call: c.numbe
 func (w *world) ask(i *intent, b *boot, patience time.Duration) {
 	i.asked++
 	i.open++
-	c := &call{w: w, intent: i, boot: b, number: i.asked, began: time.Now(), answer: answer{lost: true}}
-	op, known := w.judge.ops[i.operation()]
+	c := &call{w: w, intent: i, boot: b, number: i.asked, answer: answer{lost: true}}
+	op, known := w.judge.ops[i.operation]
 	c.settledBefore = known && op.Response != nil
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	c.cancel = cancel
@@ -204,7 +198,7 @@ func (w *world) endCall(c *call) {
 	w.history.logf("%s is answered %s", c.label(), said.text)
 	switch {
 	case c.answer.reason != "" && !c.answer.retry:
-		i.settled, i.refused = true, c.answer.reason
+		i.settled = true
 	case c.answer.reason == "":
 		i.payment = said.payment
 		i.settled = i.settled || !c.answer.retry

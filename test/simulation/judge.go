@@ -1,9 +1,15 @@
 package simulation
 
 import (
+	"context"
+	"errors"
+	"maps"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -11,10 +17,11 @@ import (
 // version of a record against the one before. It adds up by itself.
 type judge struct {
 	w     *world
-	stale bool // something may have been written since the ledger was read
+	stale bool                   // anything may have been written since the ledger was read
+	dirty []payment.OperationKey // so may these
 
 	ops      map[payment.OperationKey]payment.Operation
-	payments []payment.Payment
+	payments map[payment.ID]payment.Payment
 	open     map[payment.OperationKey]ledger.Open
 	markers  map[payment.OperationKey]ledger.Marker
 	noticed  []payment.Attention
@@ -40,7 +47,7 @@ type given struct {
 
 func newJudge(w *world) *judge {
 	return &judge{
-		w: w, ops: map[payment.OperationKey]payment.Operation{}, effects: map[*provider]int{}, undone: map[*effect]bool{},
+		w: w, ops: map[payment.OperationKey]payment.Operation{}, payments: map[payment.ID]payment.Payment{}, open: map[payment.OperationKey]ledger.Open{}, effects: map[*provider]int{}, undone: map[*effect]bool{},
 		written: map[based]int64{}, answers: map[payment.OperationKey]given{}, told: map[label]bool{},
 	}
 }
@@ -70,37 +77,88 @@ func (j *judge) step() {
 	}
 }
 
-// refresh reads the ledger, if it may have changed, and judges what has.
-func (j *judge) refresh() {
-	if !j.stale {
-		return
+// touched notes that a call of the store may write.
+func (j *judge) touched(c ledgertest.Call) {
+	switch {
+	case !c.Kind.Writes():
+	case c.Key.ID == "":
+		j.stale = true
+	default:
+		j.dirty = append(j.dirty, c.Key)
 	}
-	j.stale = false
+}
+
+// refresh reads what may have been written, and judges what has been.
+func (j *judge) refresh() {
+	before := maps.Clone(j.ops)
+	dirty := j.dirty
+	j.dirty = nil
+	switch {
+	case j.stale:
+		j.stale = false
+		j.readAll()
+		dirty = j.keys()
+		for _, k := range dirty {
+			j.amounts(j.payments[j.ops[k].PaymentID]) // news may have moved a payment alone
+		}
+	default:
+		for _, k := range dirty {
+			j.readOne(k)
+		}
+	}
+	for _, k := range dirty {
+		now, exists := j.ops[k]
+		if old, known := before[k]; exists && (!known || !same(old, now)) {
+			j.version(old, now)
+			j.filed(now)
+			j.amounts(j.payments[now.PaymentID])
+			j.w.history.saw("state " + string(now.State))
+			before[k] = now
+		}
+	}
+}
+
+// readAll reads the whole ledger.
+func (j *judge) readAll() {
 	dump, err := j.w.store.Dump()
 	if err != nil {
 		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
 		return
 	}
-	before := j.ops
-	j.ops, j.payments, j.open, j.markers, j.noticed = dump.Operations, dump.Payments, dump.Open, dump.Markers, dump.Attention
-	for _, a := range j.noticed {
-		j.w.history.saw("attention: " + string(a.Kind))
-	}
-	for _, k := range j.keys() {
-		old, known := before[k]
-		if now := j.ops[k]; !known || !same(old, now) {
-			j.version(old, now)
-			j.filed(now)
-			j.w.history.saw("state " + string(now.State))
-		}
-	}
-	for k := range before {
-		if _, kept := j.ops[k]; !kept {
+	for k := range j.ops {
+		if _, kept := dump.Operations[k]; !kept {
 			j.w.history.violate("I3", "%s is gone", j.name(k))
 		}
 	}
-	for _, p := range j.payments {
-		j.amounts(p)
+	j.ops, j.open, j.markers, j.noticed = dump.Operations, dump.Open, dump.Markers, dump.Attention
+	clear(j.payments)
+	for _, p := range dump.Payments {
+		j.payments[p.ID] = p
+	}
+	for _, a := range j.noticed {
+		j.w.history.saw("attention: " + string(a.Kind))
+	}
+}
+
+// readOne reads one operation with its payment and its entry in the index: that is
+// all that a write about it changes.
+func (j *judge) readOne(k payment.OperationKey) {
+	ctx, reader := context.Background(), j.w.store.Ledger("judge")
+	s, err := reader.Read(ctx, k)
+	if errors.Is(err, ledger.ErrNotFound) {
+		return
+	}
+	due, dueErr := reader.Due(ctx, ledger.Shard(k), time.Now().AddDate(100, 0, 0), math.MaxInt)
+	if err = errors.Join(err, dueErr); err != nil {
+		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
+		return
+	}
+	j.ops[k], j.payments[s.Payment.ID] = s.Operation, s.Payment
+	delete(j.open, k)
+	for _, o := range due {
+		if o.Key == k {
+			j.open[k] = o
+		}
 	}
 }
 
@@ -124,7 +182,7 @@ func (j *judge) keys() []payment.OperationKey {
 	var list []payment.OperationKey
 	seen := map[payment.OperationKey]bool{}
 	for _, i := range j.w.intents {
-		k := i.operation()
+		k := i.operation
 		if _, exists := j.ops[k]; exists && !seen[k] {
 			list = append(list, k)
 			seen[k] = true
@@ -139,7 +197,7 @@ func (j *judge) keys() []payment.OperationKey {
 // name is the logical name of an operation.
 func (j *judge) name(k payment.OperationKey) string {
 	for _, i := range j.w.intents {
-		if i.operation() == k {
+		if i.operation == k {
 			return i.name
 		}
 	}

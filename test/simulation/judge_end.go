@@ -58,7 +58,7 @@ func (j *judge) satisfied(i *intent) {
 	if i.settled {
 		return
 	}
-	op, exists := j.ops[i.operation()]
+	op, exists := j.ops[i.operation]
 	switch {
 	case !exists && i.told != payment.ReasonParentUnknown:
 		j.w.history.violate("I5", "%s was never carried out, and its caller was told %s last", i.name, i.told)

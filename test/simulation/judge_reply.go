@@ -20,7 +20,7 @@ func (j *judge) answered(c *call) said {
 		j.refused(c)
 		return said{text: string(c.answer.reason)}
 	}
-	h, op := j.w.history, j.ops[c.intent.operation()]
+	h, op := j.w.history, j.ops[c.intent.operation]
 	got, err := read(c.answer.bytes)
 	if err != nil {
 		h.violate("contract", "%s cannot read its answer: %v", c.label(), err)
@@ -55,7 +55,7 @@ func (j *judge) answered(c *call) said {
 // addressee is I13: an answer is for the tenant and the payload that asked.
 func (j *judge) addressee(c *call, got shown, op payment.Operation) {
 	h, i := j.w.history, c.intent
-	before, given := j.answers[i.operation()], given{to: i}
+	before, given := j.answers[i.operation], given{to: i}
 	switch {
 	case before.to != nil && before.to != i:
 		h.violate("I13", "%s sees the answer that %s got, for another payload", c.label(), before.to.name)
@@ -67,14 +67,14 @@ func (j *judge) addressee(c *call, got shown, op payment.Operation) {
 		h.violate("I13", "%s asked for %d and sees the answer for %d", c.label(), i.amount, got.amount)
 	}
 	if before.to == nil {
-		j.answers[i.operation()] = given
+		j.answers[i.operation] = given
 	}
 }
 
 // refused judges a refusal.
 func (j *judge) refused(c *call) {
-	h, i, op := j.w.history, c.intent, j.ops[c.intent.operation()]
-	mine := j.answers[i.operation()].to == i
+	h, i, op := j.w.history, c.intent, j.ops[c.intent.operation]
+	mine := j.answers[i.operation].to == i
 	switch {
 	case c.answer.reason == payment.ReasonInternal:
 		h.violate("contract", "%s is told of an internal error", c.label())

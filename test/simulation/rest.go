@@ -83,7 +83,7 @@ func (w *world) unsatisfied(i *intent) bool {
 	if i.settled {
 		return i.again > 0
 	}
-	return i.patience > 0 || answers(w.judge.ops[i.operation()].State)
+	return i.patience > 0 || answers(w.judge.ops[i.operation].State)
 }
 
 // insist has a caller ask, who has time.
@@ -97,9 +97,12 @@ func (w *world) insist(i *intent, b *boot) {
 
 // idle lets time pass until there is something to do; nil if there never will be.
 func (w *world) idle() func() {
-	busy := len(w.gates.all()) > 0 || len(w.judge.markers) > 0 || len(w.with(draining)) > 0
+	busy := len(w.gates.all()) > 0 || len(w.with(draining)) > 0
 	for _, i := range w.intents {
 		busy = busy || i.open > 0 || w.unsatisfied(i)
+	}
+	for _, op := range w.judge.ops {
+		busy = busy || op.Owner != "" && !final(op.State) && !w.killed(op.Owner)
 	}
 	for _, v := range w.visits {
 		busy = busy || len(v.open) > 0

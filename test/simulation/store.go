@@ -9,8 +9,11 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// hook stands before every call of the store.
+// hook stands before every call of the store but the judge's.
 func (w *world) hook(ctx context.Context, c ledgertest.Call) ledgertest.Fault {
+	if threadOf(ctx).boot == nil {
+		return ledgertest.Fault{}
+	}
 	return w.gates.park(ctx, &gate{place: beforeStore, call: c}).fault
 }
 
@@ -21,8 +24,7 @@ func (w *world) slow(c ledgertest.Call) func(context.Context) {
 
 // consult decides what becomes of a call of the store.
 func (w *world) consult(g *gate) {
-	writes := g.call.Kind.Writes()
-	w.judge.stale = w.judge.stale || writes
+	w.judge.touched(g.call)
 	if w.quiet {
 		w.gates.release(g, opening{})
 		return
@@ -36,7 +38,7 @@ func (w *world) consult(g *gate) {
 	}
 	if f.Loss != ledgertest.None {
 		w.history.logf("the ledger fails %s: %s", g.label, lossNames(f.Loss))
-		if writes {
+		if g.call.Kind.Writes() {
 			w.history.saw(lossNames(f.Loss))
 		}
 	}

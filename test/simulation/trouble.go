@@ -13,7 +13,7 @@ const mostBoots = 6
 // trouble lets something happen to a process, to the ledger, or to an account.
 func (w *world) trouble() {
 	list := []weighted[func()]{
-		{4, w.ledgerGoes}, {1, w.credentialGoes}, {1, w.ledgerFills},
+		{4, w.ledgerGoes}, {3, w.credentialGoes}, {1, w.ledgerFills},
 	}
 	if len(w.down) > 0 {
 		list = append(list, weighted[func()]{12, w.ledgerComes})
