@@ -31,6 +31,7 @@ const (
 // temper is how often a provider does what; it makes histories differ.
 type temper struct {
 	plans    []weighted[plan]
+	cancels  []weighted[plan]
 	settles  standing
 	declines string
 }
@@ -72,6 +73,15 @@ func drawTemper(r *rand.Rand) temper {
 		{1, planFailAfterStored},
 		{rough, planInUse},
 		{rough, planHidden},
+	}
+	t.cancels = []weighted[plan]{
+		{10, planOK},
+		{6, planPending},
+		{2, planRateLimit},
+		{2, planFailBefore},
+		{2, planFailAfter},
+		{1, planFailStored},
+		{1, planHidden},
 	}
 	return t
 }

@@ -15,6 +15,7 @@ type provider struct {
 	mayRepeat bool          // something before it may repeat requests: A8 does not hold
 	lifetime  time.Duration // of a key
 	temper    temper
+	away      bool // nobody answers, or only what stands before it
 
 	keys    map[string]*stored // by credential where that is their scope
 	objects []*object

@@ -34,6 +34,9 @@ func (w *world) calm() {
 	w.history.logf("quiet")
 	w.quiet = true
 	w.ledgerComes()
+	for _, p := range w.providers {
+		w.providerComes(p)
+	}
 	for _, b := range w.with(paused) {
 		w.unpauseBoot(b)
 	}

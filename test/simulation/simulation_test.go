@@ -111,9 +111,9 @@ func (s *tally) report(t *testing.T) {
 func common() []string {
 	return []string{
 		"done: authorize", "done: capture", "done: refund", "done: void",
-		"state INTENT", "state SUCCEEDED", "state DECLINED", "state FAILED", "state PENDING", "state UNKNOWN",
+		"state INTENT", "state SUCCEEDED", "state DECLINED", "state FAILED", "state PENDING", "state UNKNOWN", "state FENCING",
 		"takeover", "takeover from an owner that was gone", "failover", "park", "fenced", "visit", "replay", "interim answer", "look-up",
-		"kill", "drain", "pause past the session, and return", "session lost", "ledger away", "caller left", "caller gave up",
+		"kill", "drain", "pause past the session, and return", "session lost", "ledger away", "provider away", "caller left", "caller gave up",
 		"unavailable", "ambiguous, applied", "ambiguous, not applied", "credential replaced",
 		"delayed copy", "delayed copy after completion", "effect of a delayed copy",
 		"event: settled", "event: noted", "event: duplicate", "attention: stuck", "everything final",

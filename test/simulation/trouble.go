@@ -15,6 +15,12 @@ func (w *world) trouble() {
 	list := []weighted[func()]{
 		{4, w.ledgerGoes}, {3, w.credentialGoes}, {1, w.ledgerFills},
 	}
+	p := w.providers[w.rng.IntN(len(w.providers))]
+	if p.away {
+		list = append(list, weighted[func()]{12, func() { w.providerComes(p) }})
+	} else {
+		list = append(list, weighted[func()]{6, func() { w.providerGoes(p) }})
+	}
 	if len(w.down) > 0 {
 		list = append(list, weighted[func()]{12, w.ledgerComes})
 	}
@@ -112,6 +118,19 @@ func (w *world) ledgerComes() {
 	for _, b := range w.with(serving) {
 		w.store.Resume(b.id)
 	}
+}
+
+// providerGoes takes a provider off the net, or lets something before it answer
+// for it.
+func (w *world) providerGoes(p *provider) {
+	p.away = true
+	w.history.logf("%s is away", p.name)
+	w.history.saw("provider away")
+}
+
+func (w *world) providerComes(p *provider) {
+	p.away = false
+	w.history.logf("%s is back", p.name)
 }
 
 func (w *world) ledgerFills() {

@@ -25,7 +25,7 @@ func (w *world) copy(s *send) {
 func (w *world) deliver(n int) {
 	c := w.copies[n]
 	w.copies = append(w.copies[:n], w.copies[n+1:]...)
-	how := w.treatment(c.account)
+	how := w.treatment(c.account, c.request)
 	before := len(c.account.effects)
 	a := c.account.receive(c.request, how)
 	w.announce(c.account)
@@ -40,11 +40,22 @@ func (w *world) deliver(n int) {
 }
 
 // treatment is how a provider treats what comes next, if the key is new to it.
-func (w *world) treatment(p *provider) plan {
-	if w.quiet {
+func (w *world) treatment(p *provider, r request) plan {
+	switch {
+	case w.quiet:
 		return planOK
+	case r.step.Fence():
+		return draw(w.rng, p.temper.cancels)
 	}
 	return draw(w.rng, p.temper.plans)
+}
+
+// unanswered is what becomes of a request to a provider that is away.
+func (w *world) unanswered(g *gate) {
+	w.conclude(g, draw(w.rng, []weighted[payment.Answer]{
+		{3, payment.Answer{Transport: payment.TransportBroken}}, {2, payment.Answer{Transport: payment.TransportNeverSent}},
+		{3, answered(503, "unavailable")}, {1, answered(502, "")},
+	}))
 }
 
 // transmit decides what becomes of a request that is about to leave.
@@ -59,7 +70,11 @@ func (w *world) transmit(g *gate) {
 		twice
 	)
 	fate := answersAtOnce
-	if !w.quiet {
+	switch {
+	case g.send.account.away:
+		w.unanswered(g)
+		return
+	case !w.quiet:
 		fate = draw(w.rng, []weighted[int]{
 			{40, arrives}, {40, answersAtOnce}, {4, neverSent}, {4, lost}, {6, late}, {4, lateAndSilent}, {6, twice},
 		})
@@ -81,7 +96,7 @@ func (w *world) transmit(g *gate) {
 		w.history.logf("%s %s hears nothing", g.boot.id, g.label)
 		return
 	}
-	how := w.treatment(g.send.account)
+	how := w.treatment(g.send.account, g.send.request)
 	g.send.answer = g.send.account.receive(g.send.request, how)
 	w.announce(g.send.account)
 	w.history.logf("%s gets %s, and %s: %s", g.send.account.name, g.label, how, spelled(g.send.answer))
@@ -129,7 +144,10 @@ func (w *world) inform(g *gate) {
 		silent
 	)
 	how := tells
-	if !w.quiet {
+	switch {
+	case g.send.account.away:
+		how = fails
+	case !w.quiet:
 		how = draw(w.rng, []weighted[int]{{70, tells}, {10, fails}, {5, notAsked}, {5, silent}})
 	}
 	a := g.send.account.find(g.send.request)

@@ -105,7 +105,7 @@ func (h *hunt) catch(ctx context.Context, dir string, m mutant) (capture, error)
 		return capture{}, fmt.Errorf("does not compile: %w\n%s", err, out)
 	}
 	defer os.Remove(binary)
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
 	test := exec.CommandContext(ctx, binary, "-test.run=^TestHistories$", "-hunt", fmt.Sprintf("-seeds=%d", h.seeds))
 	test.Dir = filepath.Join(h.root, "test", "simulation")
