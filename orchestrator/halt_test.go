@@ -97,3 +97,73 @@ func TestHaltedWhileATakeoverWaits(t *testing.T) {
 		close(dead)
 	})
 }
+
+// Goal: an effect at the account that an operation had left is never denied by
+// what becomes of the account after it. Method: it is told while the second
+// account's authorization is being cancelled, or pending there.
+func TestEffectBehindWhatIsFencedOrPending(t *testing.T) {
+	for _, state := range []payment.State{payment.StateFencing, payment.StatePending} {
+		t.Run(string(state), func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
+				a, b := w.provider(0), w.provider(1)
+				a.script, b.script, b.cancels = []line{decline}, []line{withID}, []canceller{cancelNot}
+				b.traits.Fence, b.traits.Query, b.lagging = payment.FenceByObject, true, true
+				if state == payment.StatePending {
+					b.script = []line{func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+						p := answered(200, "pending")
+						p.Reference = effect()
+						return p
+					}}
+				}
+				one, call := w.boot("one"), newCall("key")
+				w.leaves(one, call, "a", "b")
+				time.Sleep(20 * time.Minute)
+				if state == payment.StateFencing {
+					if err := one.Visit(w.Context(), call.OperationKey()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if op := w.operation(call); op.State != state || len(op.Attempts) != 2 {
+					t.Fatalf("prepared %s with %d attempts", op.State, len(op.Attempts))
+				}
+				fences := len(b.fencesSent())
+				w.apply(one, behind(call), orchestrator.TakenContradict)
+				b.mu.Lock()
+				b.cancels = []canceller{cancelIt}
+				b.mu.Unlock()
+				if state == payment.StatePending {
+					b.show("declined")
+				}
+				stop := w.sweep("one", one)
+				defer stop()
+				time.Sleep(3 * time.Hour)
+				if op := w.operation(call); op.State.Final() {
+					t.Errorf("it is %s, and what is held at the first account is denied", op.State)
+				}
+				if n := len(b.fencesSent()) - fences; n != 0 {
+					t.Errorf("%d cancels after an effect at a closed attempt, which stops all sends", n)
+				}
+			})
+		})
+	}
+}
+
+// Goal: what comes late about the account that an operation had left, and is older
+// than its no, stops nothing. Method: a pending notice of the first attempt is
+// delivered after the failover, while the second waits for its answer.
+func TestOldPendingNewsHaltNothing(t *testing.T) {
+	inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
+		w.provider(0).script, w.provider(1).script = []line{decline}, []line{fail500, succeed}
+		one, call := w.boot("one"), newCall("key")
+		w.leaves(one, call, "a", "b")
+		e := told("old", "pending", "a-1")
+		e.Reference = call.Reference
+		if _, err := w.boot("two").Apply(w.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Minute)
+		if op := w.operation(call); op.Halted || op.State != payment.StateSucceeded {
+			t.Errorf("it is %s, halted %t (%s)", op.State, op.Halted, op.ParkReason)
+		}
+	})
+}

@@ -1,0 +1,57 @@
+package orchestrator_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// Goal: what the object shows after a cancel ends the operation, although the
+// provider tells of the same cancel by an event at once. Method: an event between
+// the cancel and its answer, as providers send it; the time until the operation
+// has ended, and what was logged.
+func TestEventOfItsOwnCancelDoesNotStopAFence(t *testing.T) {
+	late(t, byReference, func(w *world, call payment.Call) {
+		logged := &logBuffer{}
+		three := w.boot("three")
+		w.provider(0).cancels = []canceller{func(p *provider, found payment.ProviderReference) payment.Answer {
+			a := cancelIt(p, found)
+			e := told("cancelled", "cancelled", found)
+			e.Reference = call.Reference
+			if _, err := three.Apply(t.Context(), e); err != nil {
+				t.Error(err)
+			}
+			return a
+		}}
+		two := w.boot("two", logged.to)
+		if err := two.Visit(w.Context(), call.OperationKey()); err != nil {
+			t.Error(err)
+		}
+		op := w.operation(call)
+		if op.State != payment.StateFailed {
+			t.Errorf("it is %s (%s) and looked at again in %s, though the object is final", op.State, op.ParkReason, op.NextCheck.Sub(time.Now()))
+		}
+		if n := logged.count("left by an error"); n != 0 {
+			t.Errorf("%d errors logged", n)
+		}
+	})
+}
+
+// Goal: a payment that the provider takes its time over, which no send could hurry,
+// is nobody's work. Method: one that is pending past the resend window.
+func TestPendingPastTheWindowIsNotStuck(t *testing.T) {
+	settledBy(t, payment.StatePending, func(w *world, _ *orchestrator.Orchestrator, _ payment.Call) {
+		w.provider(0).mu.Lock()
+		w.provider(0).traits.Query, w.provider(0).code = true, "pending"
+		w.provider(0).mu.Unlock()
+		w.store.EndSession("one")
+		stop := w.sweep("two", w.boot("two"))
+		defer stop()
+		time.Sleep(24 * time.Hour)
+		if found := w.attention(); len(found) != 0 {
+			t.Errorf("told: %s, %s", found[0].Kind, found[0].Summary)
+		}
+	})
+}
