@@ -55,3 +55,29 @@ func TestPendingPastTheWindowIsNotStuck(t *testing.T) {
 		}
 	})
 }
+
+// Goal: the decision to cancel waits for the old owner's time to be over, as the
+// cancel does: an answer that comes in time still counts. Method: a caller comes
+// back past resolve_by, while an owner that lost its session has a send in the air.
+func TestFenceWaitsForTheOldOwner(t *testing.T) {
+	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+		p := w.provider(0)
+		p.traits.Fence, p.script = payment.FenceByReference, []line{fail500}
+		call := newCall("key")
+		w.leaves(w.boot("one"), call, "a")
+		time.Sleep(14*time.Minute + 50*time.Second)
+		p.answer(after(18*time.Second, succeed))
+		two, three := w.boot("two"), w.boot("three")
+		go func() { _, _ = two.Resume(w.Context(), w.operation(call)) }()
+		time.Sleep(time.Second)
+		w.store.EndSession("two")
+		time.Sleep(11 * time.Second) // past resolve_by, while the answer is on its way
+		go func() { _, _ = three.Resume(w.Context(), w.operation(call)) }()
+		time.Sleep(time.Second)
+		if op := w.operation(call); op.State == payment.StateFencing {
+			t.Errorf("it is being cancelled %s before the old owner's time is over", op.Created.Add(14*time.Minute+51*time.Second+75*time.Second).Sub(time.Now()))
+		}
+		time.Sleep(5 * time.Minute)
+		t.Logf("in the end %s, %d effects", w.operation(call).State, w.effects())
+	})
+}

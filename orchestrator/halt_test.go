@@ -167,3 +167,27 @@ func TestOldPendingNewsHaltNothing(t *testing.T) {
 		}
 	})
 }
+
+// Goal: as above, where the first send waits for a session. Method: the new
+// attempt's owner has no live session while the effect is told.
+func TestHaltedWhileThereIsNoSession(t *testing.T) {
+	inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
+		w.provider(0).script, w.provider(1).script = []line{after(time.Second, decline)}, []line{succeed}
+		one, call := w.boot("one"), newCall("key")
+		go func() {
+			time.Sleep(500 * time.Millisecond) // the first attempt is on its way
+			w.store.SetHook(noSession)
+		}()
+		w.leaves(one, call, "a", "b")
+		time.Sleep(5 * time.Second)
+		if op := w.operation(call); len(op.Attempts) != 2 || len(w.provider(1).sends()) != 0 {
+			t.Fatalf("prepared %d attempts, %d sends", len(op.Attempts), len(w.provider(1).sends()))
+		}
+		w.apply(w.boot("three"), behind(call), orchestrator.TakenContradict)
+		w.store.SetHook(nil)
+		time.Sleep(5 * time.Minute)
+		if n := len(w.provider(1).sends()); n != 0 {
+			t.Errorf("%d sends after the halt: a second effect", n)
+		}
+	})
+}
