@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -80,4 +81,37 @@ func TestFenceWaitsForTheOldOwner(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		t.Logf("in the end %s, %d effects", w.operation(call).State, w.effects())
 	})
+}
+
+// Goal: a copy of the request that arrives hours after a cancel has found nothing,
+// or after the operation has ended, leaves no effect. Method: the first copy is
+// delayed; the one that follows the cancel arrives or is lost too.
+func TestCopyArrivesAfterTheCancel(t *testing.T) {
+	delayed := func(by time.Duration) line {
+		return func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+			go func() {
+				time.Sleep(by)
+				effect()
+			}()
+			return payment.Answer{Transport: payment.TransportTimeout}
+		}
+	}
+	for name, resend := range map[string]line{"the resend arrives": lost, "the resend is lost": swallowed, "the resend is refused": refuse, "the resend fails": fail500} {
+		t.Run(name, func(t *testing.T) {
+			late(t, func(p *provider) time.Duration {
+				p.traits.Fence, p.script = payment.FenceByReference, []line{delayed(5 * time.Hour), resend}
+				return 0
+			}, func(w *world, call payment.Call) {
+				stop := w.sweep("two", w.boot("two"))
+				defer stop()
+				time.Sleep(4 * time.Hour)
+				if op := w.operation(call); op.State.Final() != (name == "the resend arrives") {
+					t.Errorf("before the copy arrives it is %s", op.State)
+				}
+				t.Logf("%d steps, %d cancels, %d sends", len(w.operation(call).Current().Steps), len(w.provider(0).fencesSent()), len(w.provider(0).sends()))
+				time.Sleep(4 * time.Hour)
+				w.state(call, payment.StateFailed, 0)
+			})
+		})
+	}
 }
