@@ -22,7 +22,7 @@ func TestNewsOfAnotherKindSettlesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 				w.drainFlights(o)
-				e.Reference, e.Answer.Decline = call.Reference, "refund_failed"
+				e.Method, e.Reference, e.Answer.Decline = payment.MethodRefund, call.Reference, "refund_failed"
 				if _, err := o.Apply(w.Context(), e); err != nil {
 					t.Fatal(err)
 				}

@@ -12,6 +12,9 @@ import (
 // beside is an event of an effect beside our operations, on the payment "a-1".
 func beside(id string, kind payment.OutsideKind, object payment.ProviderReference, amount int64) payment.Event {
 	e := told(id, "refunded", object)
+	if e.Method = payment.MethodRefund; kind == payment.OutsideDispute {
+		e.Method = ""
+	}
 	e.Parent, e.Outside = "a-1", &payment.Outside{Object: object, Kind: kind, Amount: amount}
 	return e
 }
@@ -42,6 +45,7 @@ func TestReversalOfARefundThatFailed(t *testing.T) {
 			t.Errorf("while it is open %d may be refunded of %d captured, %d of it reserved", got.Refundable(), got.Captured, got.RefundReserved)
 		}
 		no := told("no", "failed", object)
+		no.Method = payment.MethodRefund
 		no.Answer.Decline = "refund_failed"
 		w.apply(o, no, orchestrator.TakenSettled)
 		time.Sleep(time.Minute)
