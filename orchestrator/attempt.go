@@ -16,9 +16,6 @@ import (
 // be left for later. One attempt is open at a time, and one send in the air.
 func (f *flight) drive(ctx context.Context) error {
 	for {
-		if err := f.overtaken(ctx); err != nil {
-			return err
-		}
 		d, err := f.send(ctx)
 		if err != nil {
 			return err
@@ -29,12 +26,12 @@ func (f *flight) drive(ctx context.Context) error {
 	}
 }
 
-// overtaken looks, before a request is sent again, whether somebody else has
-// written the operation meanwhile: late news may have settled or halted it. The
-// first send follows a write of its own and needs no look. A ledger that does not
-// answer tells nothing: then the checks before a send decide.
+// overtaken looks, before a send that had to wait, whether somebody else has
+// written the operation meanwhile: late news may have settled or halted it. A send
+// right after a write of its own needs no look. A ledger that does not answer tells
+// nothing: then the other checks before a send decide.
 func (f *flight) overtaken(ctx context.Context) error {
-	if f.tries == 0 {
+	if f.fresh {
 		return nil
 	}
 	snap, err := f.o.cfg.Ledger.Read(ctx, f.op().Key)
@@ -98,6 +95,9 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 	if !f.pause(f.notBefore) {
 		return decision{action: actionPark, reason: drainReason}, nil
 	}
+	if err := f.overtaken(ctx); err != nil {
+		return decision{}, err
+	}
 	f.o.cfg.Probe(ctx, payment.PointSendBeforeCheck)
 	step, ok := f.op().Current().Step(r.step)
 	if !ok {
@@ -146,6 +146,7 @@ func spanName(s payment.StepName) string {
 func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answer, payment.Verdict, error) {
 	op := f.op()
 	attempt := op.Current()
+	f.fresh = false // an answer may take its time
 	deadline := earlier(f.o.cfg.Now().Add(f.o.cfg.SendTimeout), attempt.Deadline)
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(f.o.cfg.Now()))
 	defer cancel()

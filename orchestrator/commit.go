@@ -34,7 +34,7 @@ func (f *flight) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change, 
 		}
 		snap, err := f.o.cfg.Ledger.Claim(ctx, s, c)
 		if err == nil {
-			f.snap, f.nonce = snap, c.Operation.Nonce
+			f.snap, f.nonce, f.fresh = snap, c.Operation.Nonce, true
 			f.publish()
 			f.told(false)
 			f.o.cfg.Probe(ctx, payment.PointClaimAfter)
@@ -123,11 +123,11 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 		switch {
 		case err == nil:
 			mine := f.snap
-			f.snap = snap
+			f.snap, f.fresh = snap, true
 			f.witness(ctx, mine.Operation) // what was taken for this write may be another's
 			return nil
-		case errors.Is(err, ledger.ErrPaymentMoved):
-			f.snap = snap // the operation is still mine: build on the payment as it is now
+		case errors.Is(err, ledger.ErrPaymentMoved), errors.Is(err, ledger.ErrFenced) && onlyNoted(f.op(), snap.Operation):
+			f.snap = snap // the operation is still mine: build on what there is now
 			if moved++; moved > patience {
 				f.pauseLedger(ctx)
 			}
@@ -149,6 +149,13 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 			return err
 		}
 	}
+}
+
+// onlyNoted reports whether somebody has only added to what is known about an
+// operation, which is still whose it was and where it was.
+func onlyNoted(mine, now payment.Operation) bool {
+	return mine.Owner != "" && now.Owner == mine.Owner && now.Nonce == mine.Nonce && now.Epoch == mine.Epoch && now.State == mine.State &&
+		len(now.Attempts) == len(mine.Attempts) && len(now.Current().Steps) == len(mine.Current().Steps)
 }
 
 // change applies a transition to the record and the payment, and makes the
@@ -186,6 +193,9 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 func (f *flight) stillNews(t payment.Transition, mine payment.Operation) bool {
 	settle, outcome := t.(payment.Settle)
 	now := f.snap.Operation
+	if now.Halted && (settle.State == payment.StateDeclined || settle.State == payment.StateFailed) {
+		return false
+	}
 	return outcome && settle.Report.Evidence != payment.EvidenceNoEffectNotSticky &&
 		!now.State.Final() && now.State != payment.StateFencing && (now.Response == nil || settle.State.Final()) &&
 		now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account

@@ -25,6 +25,7 @@ const (
 	TakenDuplicate  Taken = "duplicate"  // it was taken in before
 	TakenOrphan     Taken = "orphan"     // it is about nothing that we know: kept for a person
 	TakenContradict Taken = "contradict" // it contradicts what is on record: kept for a person
+	TakenUnfit      Taken = "unfit"      // it makes no sense to us: kept for a person
 )
 
 // eventTries bounds how often one event follows records that others move.
@@ -56,9 +57,15 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 }
 
 func (o *Orchestrator) apply(ctx context.Context, e payment.Event) (Taken, error) {
+	e.Answer.NextAction = nil // for the shopper alone; nothing here needs it, and attention is kept for long
 	for range eventTries {
 		taken, err := o.hear(ctx, e)
-		if !errors.Is(err, ledger.ErrFenced) && !errors.Is(err, ledger.ErrPaymentMoved) {
+		switch {
+		case errors.Is(err, ledger.ErrFenced), errors.Is(err, ledger.ErrPaymentMoved):
+		case errors.Is(err, payment.ErrIllegalTransition), errors.Is(err, ledger.ErrRecord), errors.Is(err, ledger.ErrSchema):
+			// It would be the same the next time, and hold up what comes behind it.
+			return o.put(ctx, e, payment.AttentionUnfit, "an authentic event makes no sense: "+err.Error())
+		default:
 			return taken, err
 		}
 	}
@@ -67,14 +74,13 @@ func (o *Orchestrator) apply(ctx context.Context, e payment.Event) (Taken, error
 
 // hear makes of an event what the records as they stand now call for.
 func (o *Orchestrator) hear(ctx context.Context, e payment.Event) (Taken, error) {
-	ours := true
-	key, err := o.owning(ctx, e.Account, string(e.Answer.Reference), string(e.Reference))
+	key, err := o.owning(ctx, e.Account, e.Method, string(e.Answer.Reference), string(e.Reference))
+	ours := err == nil
 	if errors.Is(err, ledger.ErrNotFound) && e.Outside != nil {
-		ours = false
-		key, err = o.owning(ctx, e.Account, string(e.Parent))
+		key, err = o.owning(ctx, e.Account, payment.MethodAuthorize, string(e.Parent))
 	}
 	if errors.Is(err, ledger.ErrNotFound) {
-		return o.orphan(ctx, e)
+		return o.put(ctx, e, payment.AttentionOrphan, "an authentic event is about an object that no operation made")
 	}
 	if err != nil {
 		return "", err
@@ -84,39 +90,44 @@ func (o *Orchestrator) hear(ctx context.Context, e payment.Event) (Taken, error)
 		return "", err
 	}
 	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
+	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
 	if e.Outside != nil && (!ours || !e.Outside.Kind.Ordinary()) {
 		return n.outside(ctx)
 	}
 	return n.about(ctx)
 }
 
-// owning finds the operation that an object of a provider belongs to: by the
+// owning finds the operation of a method that made an object of a provider: by the
 // provider's name for it, else by ours.
-func (o *Orchestrator) owning(ctx context.Context, account payment.AccountName, names ...string) (payment.OperationKey, error) {
+func (o *Orchestrator) owning(ctx context.Context, account payment.AccountName, m payment.Method, names ...string) (payment.OperationKey, error) {
 	for _, name := range names {
-		if name == "" {
+		if name == "" || m == "" {
 			continue
 		}
 		key, err := o.cfg.Ledger.ByReference(ctx, account, name)
-		if !errors.Is(err, ledger.ErrNotFound) {
-			return key, err
+		if err == nil && key.Method() != m || errors.Is(err, ledger.ErrNotFound) {
+			continue
 		}
+		return key, err
 	}
 	return payment.OperationKey{}, ledger.ErrNotFound
 }
 
-// orphan keeps an event that is about nothing we know. It may be ahead of its
-// operation, or somebody else's at the same merchant.
-func (o *Orchestrator) orphan(ctx context.Context, e payment.Event) (Taken, error) {
+// put keeps an event for a person: one that is about nothing we know, since it may
+// be ahead of its operation or somebody else's at the same merchant, or one that
+// makes no sense.
+func (o *Orchestrator) put(ctx context.Context, e payment.Event, kind payment.AttentionKind, summary string) (Taken, error) {
 	a := payment.Attention{
-		Kind: payment.AttentionOrphan, Account: e.Account, Object: e.Answer.Reference, Event: &e, Time: o.cfg.Now(),
-		Summary: "an authentic event is about an object that no operation made",
+		Kind: kind, Account: e.Account, Object: e.Answer.Reference, Event: &e, Time: o.cfg.Now(), Summary: summary,
 	}.Identified()
 	if _, err := o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &e.EventKey, Attention: &a}); err != nil {
 		return "", err
 	}
 	o.alarm(ctx, a)
-	return TakenOrphan, nil
+	if kind == payment.AttentionOrphan {
+		return TakenOrphan, nil
+	}
+	return TakenUnfit, nil
 }
 
 // news is an event together with the operation that it is about. It borrows a
@@ -149,23 +160,26 @@ func (n *news) about(ctx context.Context) (Taken, error) {
 	case op.State == payment.StateFencing:
 		return n.whileFencing(ctx, answer, verdict)
 	}
-	return n.settles(ctx, answer, verdict)
+	return n.outcome(ctx, answer, verdict)
 }
 
-// settles records what an event proves, as the answer to a send would have been (T6).
-func (n *news) settles(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
+// outcome records what an event proves, as the answer to a send would have been (T6).
+func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
 	var d decision
 	switch v.Evidence {
 	case payment.EvidenceEffect:
 		d = n.outcomeOf(payment.StateSucceeded, a, v)
 	case payment.EvidencePending:
-		if n.op().Response != nil {
-			return n.noted(ctx)
-		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
+		if n.op().Halted { // with an effect elsewhere it did not end without one
+			return n.noted(ctx)
+		}
 		d = n.outcomeOf(negativeState(v), a, v)
 	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
+		return n.noted(ctx)
+	}
+	if !n.settles(d) {
 		return n.noted(ctx)
 	}
 	n.learn(a, v)
@@ -195,11 +209,11 @@ func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Ver
 // second takes in news of what may be a second effect. Nothing more is sent
 // before a person has looked.
 func (n *news) second(ctx context.Context, v payment.Verdict, found string) (Taken, error) {
-	if v.Evidence != payment.EvidenceEffect && v.Evidence != payment.EvidencePending {
-		return n.noted(ctx)
+	if v.Evidence != payment.EvidenceEffect {
+		return n.noted(ctx) // what was only accepted may be old news of what was refused since
 	}
 	op, now := n.op(), n.o.cfg.Now()
-	if op.State != payment.StateIntent && op.State != payment.StateUnknown {
+	if op.State.Final() {
 		return n.contradict(ctx, payment.AttentionSecondEffect, found)
 	}
 	change, err := n.change(payment.Halt{Reason: found, At: now, Due: n.o.nextLook(op, now)}, payment.Applied{})
@@ -225,7 +239,7 @@ func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdi
 		}
 		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")
 	case payment.EvidenceNoEffectSticky:
-		if succeeded {
+		if succeeded && n.snap.Payment.Status != payment.StatusVoided { // a hold that we released is gone
 			return n.contradict(ctx, payment.AttentionContradiction, "an operation that succeeded is said to have had no effect: "+a.Code)
 		}
 	case payment.EvidencePending, payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
@@ -257,7 +271,9 @@ func (n *news) otherObject(a payment.Answer) bool {
 
 // outside records what happened to the payment beside our operations (T8).
 func (n *news) outside(ctx context.Context) (Taken, error) {
-	p, changed, err := n.snap.Payment.WithOutside(*n.event.Outside, n.o.cfg.Now())
+	o := *n.event.Outside
+	o.Time = n.event.Time
+	p, changed, err := n.snap.Payment.WithOutside(o, n.o.cfg.Now())
 	if err != nil {
 		return "", err
 	}

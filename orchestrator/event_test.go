@@ -20,7 +20,7 @@ func told(id, code string, object payment.ProviderReference) payment.Event {
 	if code == "declined" {
 		a.Decline = "insufficient_funds"
 	}
-	return payment.Event{EventKey: payment.EventKey{Account: "a", ID: id}, Answer: a}
+	return payment.Event{EventKey: payment.EventKey{Account: "a", ID: id}, Method: payment.MethodAuthorize, Answer: a}
 }
 
 // apply takes an event in, which must become what is wanted.
@@ -313,6 +313,9 @@ func TestOutsideNews(t *testing.T) {
 			n++
 			e := told(string(kind)+string(rune('0'+n)), "refunded", object)
 			e.Parent, e.Outside = parent, &payment.Outside{Object: object, Kind: kind, Amount: amount}
+			if e.Method = payment.MethodRefund; kind == payment.OutsideDispute {
+				e.Method = ""
+			}
 			w.apply(o, e, want)
 		}
 		look := func(refundable, external, disputed int64, status payment.Status) {
@@ -367,7 +370,7 @@ func TestEventFaults(t *testing.T) {
 						w.applyIn(ctx, two, told("other", "declined", "a-1"), orchestrator.TakenSettled)
 					case orchestrator.TakenSettled:
 						e := told("other", "refunded", "d")
-						e.Parent, e.Outside = "a-1", &payment.Outside{Object: "d", Kind: payment.OutsideDispute, Amount: 1}
+						e.Method, e.Parent, e.Outside = "", "a-1", &payment.Outside{Object: "d", Kind: payment.OutsideDispute, Amount: 1}
 						w.applyIn(ctx, two, e, orchestrator.TakenOutside)
 					case orchestrator.TakenDuplicate, orchestrator.TakenOrphan, orchestrator.TakenOutside:
 					}

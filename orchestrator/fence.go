@@ -24,7 +24,7 @@ func (f *flight) fence(ctx context.Context) error {
 	// The provider has refused this cancel for good. What has not arrived could
 	// still do so: where the cancel finds it by our reference alone it is sent
 	// again, and then cancelled by a cancel with a key of its own.
-	if f.account().Traits().Fence == payment.FenceByReference {
+	if f.account().Traits().Fence == payment.FenceByReference && !f.takes() {
 		sent := false
 		d, err := f.put(ctx, dispatch{step: payment.StepMain, late: true, next: func(payment.Answer, payment.Verdict) (decision, error) {
 			sent = true
@@ -49,11 +49,17 @@ func (f *flight) fence(ctx context.Context) error {
 // beginFence records that the authorization is to be cancelled, once there is
 // something that a cancel can name. It reports true when the flight has ended.
 func (f *flight) beginFence(ctx context.Context) (ended bool, err error) {
+	if !f.pause(f.notBefore) { // the owner before may still get its answer
+		return true, f.park(ctx, drainReason)
+	}
 	account := f.account()
 	if account == nil || account.Traits().Fence == payment.FenceNone {
 		return true, f.park(ctx, "the provider cannot cancel what it was not seen to have")
 	}
 	if account.Traits().Fence == payment.FenceByObject && f.object() == "" {
+		if f.takes() {
+			return true, f.park(ctx, lateReason)
+		}
 		if ended, err := f.recall(ctx); ended || err != nil {
 			return ended, err
 		}
@@ -79,6 +85,12 @@ func (f *flight) recall(ctx context.Context) (ended bool, err error) {
 	}
 	return false, nil
 }
+
+// takes reports whether the request takes the money at once: sent now it could be
+// a late charge that no cancel undoes, so it is not sent any more.
+func (f *flight) takes() bool { return f.in.CaptureMode == payment.CaptureAutomatic }
+
+const lateReason = "it takes the money at once, so it is not sent again; and there is nothing known to cancel"
 
 // followOrPark ends the flight with a decision, which is to settle, or parks it.
 func (f *flight) followOrPark(ctx context.Context, d decision) (ended bool, err error) {

@@ -206,6 +206,27 @@ func TestFenceIsDecidedFirst(t *testing.T) {
 			close(dead)
 		})
 	})
+	t.Run("it breaks after the decision", func(t *testing.T) {
+		late(t, byReference, func(w *world, call payment.Call) {
+			broken := false
+			two := w.boot("two", func(c *orchestrator.Config) {
+				c.Probe = func(_ context.Context, p payment.Point) {
+					if p == payment.PointFenceAfter && !broken {
+						broken = true
+						panic("scripted")
+					}
+				}
+			})
+			stop := w.sweep("two", two)
+			defer stop()
+			time.Sleep(10 * time.Second)
+			if op := w.state(call, payment.StateFencing, 1); op.Owner != "" || !broken {
+				t.Errorf("a panic left it with owner %q", op.Owner)
+			}
+			time.Sleep(time.Hour)
+			w.state(call, payment.StateFailed, 0)
+		})
+	})
 	t.Run("the ledger does not take it", func(t *testing.T) {
 		late(t, byReference, func(w *world, call payment.Call) {
 			w.store.SetHook(func(_ context.Context, c ledgertest.Call) ledgertest.Fault {

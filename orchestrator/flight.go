@@ -30,6 +30,7 @@ type flight struct {
 	report    payment.Report // about the open attempt, beyond what is committed
 	tries     int            // of sending the open attempt, by this flight
 	immediate bool           // one of them followed without a wait: the policy allows one
+	fresh     bool           // nothing was waited for since this flight's last write, so the record is as it knows it
 	notBefore time.Time      // no send earlier: the owner before us may still be waiting for its answer
 	lastSend  trace.SpanContext
 
@@ -189,6 +190,7 @@ func (f *flight) pause(t time.Time) bool {
 	if wait <= 0 {
 		return true
 	}
+	f.fresh = false
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {

@@ -8,8 +8,11 @@
 // unknown, never failed.
 //
 // It does not know gRPC, protobuf, HTTP, SQL or etcd. Read authorize.go first,
-// then flight.go (who works on it), attempt.go (one send), decide.go (what
-// follows from an answer) and commit.go (how it is recorded).
+// then flight.go (who works on it), attempt.go and check.go (one send, and what
+// stands before it), decide.go (what follows from an answer) and commit.go (how it
+// is recorded). What happens without a caller is in visit.go (looking after what is
+// due), fence.go (cancelling what nobody waits for) and event.go (what providers
+// tell unasked).
 package orchestrator
 
 import (
@@ -96,7 +99,7 @@ type Config struct {
 	// before it resends. Defaults to 5 seconds.
 	TakeoverGrace time.Duration
 	// ResolveBy is how long after its claim an Authorize is still completed;
-	// afterwards it is only queried. Defaults to 15 minutes.
+	// afterwards it is looked up and cancelled. Defaults to 15 minutes.
 	ResolveBy time.Duration
 	// InlineBudget is how long a caller waits for an outcome before it gets the
 	// interim answer. Defaults to 20 seconds.

@@ -35,7 +35,7 @@ func (f *flight) resume(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if d.action != actionPark { // which only says that the look-up did not tell
+	if d.action == actionFailOver || f.settles(d) { // else the look-up did not tell
 		if ended, err := f.follow(ctx, d); ended || err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func (f *flight) become(ctx context.Context, next payment.Operation) error {
 		taken, err := f.o.cfg.Ledger.Takeover(ctx, f.snap, ledger.Change{Operation: next})
 		switch {
 		case err == nil:
-			f.snap, f.nonce = taken, next.Nonce
+			f.snap, f.nonce, f.fresh = taken, next.Nonce, true
 			return nil
 		case errors.Is(err, ledger.ErrFenced):
 			return f.o.taken(taken.Operation, taken.Marker.Present, 1)

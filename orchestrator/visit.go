@@ -60,18 +60,18 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 	}
 	reason, stranded := f.stranded()
 	switch {
-	case d.action == actionSettle && (op.Response == nil || d.settle.State.Final()):
+	case op.Halted && d.settle.State != payment.StateSucceeded: // a person knows
+		return f.postpone(ctx, op.ParkReason)
+	case f.settles(d):
 		return f.settle(ctx, d)
 	case d.action == actionFailOver:
 		return f.goOn(ctx, d)
-	case op.Halted: // a person knows
-		return f.postpone(ctx, op.ParkReason)
 	case stranded:
 		return f.strand(ctx, reason)
 	case op.Response != nil, f.o.cfg.Now().Before(f.notBefore):
 		return f.postpone(ctx, cmp.Or(d.reason, "the provider has not decided yet"))
 	}
-	if err := f.own(ctx); err != nil {
+	if err := f.ownSeen(ctx); err != nil {
 		return err
 	}
 	f.o.cfg.Probe(ctx, payment.PointTakeoverAfter)
@@ -81,17 +81,35 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 	return f.drive(ctx)
 }
 
+// settles reports whether a look has decided what is to be recorded. That the
+// provider has accepted an authorization is not enough when nobody waits for it any
+// more and it can be cancelled: it would still become a late charge.
+func (f *flight) settles(d decision) bool {
+	if d.action != actionSettle {
+		return false
+	}
+	account := f.account()
+	cancellable := account != nil && account.Traits().Fence != payment.FenceNone
+	return d.settle.State.Final() || (f.op().Response == nil && !(f.tooLate() && cancellable))
+}
+
 // goOn owns the operation for what a look has decided, and drives it on.
 func (f *flight) goOn(ctx context.Context, d decision) error {
-	seen := f.report
-	if err := f.own(ctx); err != nil {
+	if err := f.ownSeen(ctx); err != nil {
 		return err
 	}
-	f.report = seen
 	if ended, err := f.follow(ctx, d); ended || err != nil {
 		return err
 	}
 	return f.drive(ctx)
+}
+
+// ownSeen owns the operation and keeps what a look has shown of it.
+func (f *flight) ownSeen(ctx context.Context) error {
+	seen := f.report
+	err := f.own(ctx)
+	f.report = seen
+	return err
 }
 
 // stranded says why nothing that acquit may send can settle the operation any
@@ -104,10 +122,16 @@ func (f *flight) stranded() (reason string, yes bool) {
 		return "the account is no longer configured", true
 	case account.Target() != attempt.Target:
 		return movedReason, true
+	case f.op().Response != nil:
+		return "", false // nothing would be sent: the provider decides
 	case !f.o.cfg.Now().Before(attempt.ResendNotAfter):
 		return "the resend window is closed", true
-	case f.op().Response == nil && f.tooLate() && account.Traits().Fence == payment.FenceNone:
+	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:
+		return "the credential was replaced since the intent", true
+	case f.tooLate() && account.Traits().Fence == payment.FenceNone:
 		return "the provider cannot cancel what it was not seen to have", true
+	case f.tooLate() && f.takes() && account.Traits().Fence == payment.FenceByObject && f.object() == "":
+		return lateReason, true
 	}
 	return "", false
 }

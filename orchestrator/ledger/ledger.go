@@ -292,12 +292,14 @@ type Reference struct {
 	Name    string
 }
 
-// References lists the entries that an operation's attempts call for.
+// References lists the entries that an operation's attempts call for. Where a
+// provider has no object of its own for what an operation did, and names the one
+// that it acted on, that name stays with the operation that made it.
 func References(op payment.Operation) []Reference {
 	var refs []Reference
 	for _, a := range op.Attempts {
 		refs = append(refs, Reference{a.Account, string(a.Reference)})
-		if a.ProviderReference != "" {
+		if a.ProviderReference != "" && a.ProviderReference != a.Parent {
 			refs = append(refs, Reference{a.Account, string(a.ProviderReference)})
 		}
 	}

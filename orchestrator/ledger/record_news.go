@@ -118,7 +118,7 @@ func checkAttention(a payment.Attention) error {
 		}
 	}
 	switch a.Kind {
-	case payment.AttentionOrphan, payment.AttentionContradiction, payment.AttentionSecondEffect, payment.AttentionStuck:
+	case payment.AttentionOrphan, payment.AttentionContradiction, payment.AttentionSecondEffect, payment.AttentionUnfit, payment.AttentionStuck:
 		return nil
 	}
 	return fmt.Errorf("%w: attention %s of kind %q", ErrRecord, a.ID, a.Kind)

@@ -25,8 +25,8 @@ func (p Payment) Capturable() int64 {
 // Refundable is what may still be refunded. What went back without us is not
 // there any more, and what came back after all is.
 func (p Payment) Refundable() int64 {
-	gone := p.outside(OutsideRefund) + p.outside(OutsideDispute) + p.outside(OutsideCaptureReversal)
-	return max(0, p.Captured-p.Refunded-p.RefundReserved-gone+p.outside(OutsideRefundReversal))
+	gone := p.returned() + p.outside(OutsideDispute) + p.outside(OutsideCaptureReversal)
+	return max(0, p.Captured-p.RefundReserved-gone)
 }
 
 // Reserve returns the payment with op's part of it reserved, or why the payment

@@ -18,6 +18,8 @@ const (
 	// AttentionSecondEffect: an effect exists that the record does not know of;
 	// with the one that it knows there may be two.
 	AttentionSecondEffect AttentionKind = "second_effect"
+	// AttentionUnfit: an authentic event makes no sense to us.
+	AttentionUnfit AttentionKind = "unfit"
 	// AttentionStuck: nothing that acquit may do by itself can settle the operation.
 	AttentionStuck AttentionKind = "stuck"
 )

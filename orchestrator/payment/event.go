@@ -12,7 +12,11 @@ type EventKey struct {
 type Event struct {
 	EventKey
 
-	Time      time.Time         `json:"time,omitzero"`       // when it happened, as the provider says; zero if it does not
+	Time time.Time `json:"time,omitzero"` // when it happened, as the provider says; zero if it does not
+	// Method is of the operations that make such objects; "" for an object that none
+	// of ours makes, such as a dispute. What is told of another kind of object under
+	// an operation's name is not about that operation.
+	Method    Method            `json:"method,omitempty"`
 	Reference ReferenceID       `json:"reference,omitempty"` // ours, as the provider repeats it
 	Parent    ProviderReference `json:"parent,omitempty"`    // the authorization's object, where the event is about another on it
 	// Answer is what it says about the object, in the provider's words; its
@@ -46,5 +50,5 @@ type Outside struct {
 	Object ProviderReference `json:"object"`
 	Kind   OutsideKind       `json:"kind"`
 	Amount int64             `json:"amount"` // minor units of the payment's currency; 0 takes the effect back
-	Time   time.Time         `json:"time"`   // when we heard of it
+	Time   time.Time         `json:"time"`   // when it happened, else when we heard of it
 }

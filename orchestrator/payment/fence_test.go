@@ -51,8 +51,9 @@ func TestFenceIsRefusedUnless(t *testing.T) {
 	}
 }
 
-// Goal: what is halted is sent no more, yet not lost: proof still ends it.
-// Method: every move of a halted operation.
+// Goal: what is halted is sent no more and never ends as if nothing had happened,
+// yet it is not lost: proof of an effect ends it. Method: every move of a halted
+// operation.
 func TestHalted(t *testing.T) {
 	op := in(t, payment.StateIntent)
 	op, err := op.Next(payment.Halt{Reason: "an effect elsewhere", At: at(), Due: at().Add(time.Hour)})
@@ -62,7 +63,10 @@ func TestHalted(t *testing.T) {
 	if !op.Halted || op.Owner != "" || op.ParkReason == "" || !op.NextCheck.Equal(at().Add(time.Hour)) {
 		t.Errorf("halted as %+v", op)
 	}
-	allowed := map[string]bool{"park": true, "note": true, "halt": true, "succeed": true, "decline, sticky": true, "fail, sticky": true, "pend": true, "require action": true}
+	if !op.Current().Uncertain {
+		t.Error("its owner may have been sending, and the record does not say so")
+	}
+	allowed := map[string]bool{"park": true, "note": true, "halt": true, "succeed": true, "pend": true, "require action": true}
 	for name, move := range moves() {
 		if _, err := op.Next(move); (err == nil) != allowed[name] {
 			t.Errorf("%s: %v", name, err)

@@ -121,7 +121,7 @@ func (k OperationKey) Hash() KeyHash {
 
 // Nobody stands in the names of records for the tenant of what belongs to none.
 // It is no tenant's name.
-const Nobody TenantID = "_"
+const Nobody = "_"
 
 // Validate reports whether the tenant can be part of a record's name.
 func (t TenantID) Validate() error {

@@ -16,26 +16,29 @@ func (p Payment) ExternalRefunded() int64 { return p.ExcessRefunded + p.outside(
 func (p Payment) Disputed() int64 { return p.outside(OutsideDispute) }
 
 // WithOutside returns the payment with an effect that no operation of ours asked
-// for (T8). Told again, it replaces what was told of the same object before, so
-// the order and the number of tellings do not matter. changed is false if nothing
-// is new. It may exceed the limits that our own operations keep: what happened is
-// recorded, not clipped.
+// for (T8). Of what is told about one object the last in the provider's time
+// counts, so the order and the number of tellings do not matter; what carries no
+// time happened when it was told. changed is false if nothing is new. It may exceed
+// the limits that our own operations keep: what happened is recorded, not clipped.
 //
 // Errors: ErrIllegalTransition for an effect that is not named or less than nothing.
 func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed bool, err error) {
 	if o.Object == "" || o.Amount < 0 || !o.Kind.known() {
 		return p, false, fmt.Errorf("%w: outside effect %q of kind %q and %d", ErrIllegalTransition, o.Object, o.Kind, o.Amount)
 	}
-	o.Time = at
+	timed := !o.Time.IsZero()
+	if !timed {
+		o.Time = at
+	}
 	rows := slices.Clone(p.Outside)
 	i := slices.IndexFunc(rows, func(r Outside) bool { return r.Object == o.Object && r.Kind == o.Kind })
 	switch {
-	case i >= 0 && rows[i].Amount == o.Amount:
-		return p, false, nil
-	case i >= 0:
-		rows[i] = o
-	default:
+	case i < 0:
 		rows = append(rows, o)
+	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)):
+		return p, false, nil
+	default:
+		rows[i] = o
 	}
 	p.Outside, p.Updated = rows, at
 	p.Version++
@@ -72,9 +75,10 @@ func (p Payment) outside(k OutsideKind) int64 {
 	return sum
 }
 
-// returned is what went back to the payer, whoever asked for it.
+// returned is what went back to the payer, whoever asked for it, and did not come
+// back after all.
 func (p Payment) returned() int64 {
-	return p.Refunded + p.outside(OutsideRefund) - p.outside(OutsideRefundReversal)
+	return max(0, p.Refunded+p.outside(OutsideRefund)-p.outside(OutsideRefundReversal))
 }
 
 // Ordinary reports whether an operation of ours could have had the same effect:

@@ -28,7 +28,7 @@ type Transition interface {
 //	FENCING          Fence     → FENCING, with one more cancel
 //	PENDING,
 //	REQUIRES_ACTION  Settle    → SUCCEEDED | DECLINED | FAILED;  Fence → FENCING
-//	INTENT, UNKNOWN  Halt      → UNKNOWN, and nothing is sent any more
+//	not final        Halt: nothing is sent any more; an intent becomes unknown
 //	not final        TakeOver, Park: the owner changes, other states stay;  Note: nothing does
 //	final            nothing
 func (op Operation) Next(t Transition) (Operation, error) {
@@ -191,6 +191,9 @@ func (t Settle) legalFrom(op *Operation) error {
 			return fmt.Errorf("%s on evidence %q", t.State, t.Report.Evidence)
 		}
 	case StateDeclined, StateFailed:
+		if op.Halted {
+			return errors.New("an effect was seen elsewhere: it did not end without one")
+		}
 		if !op.Closable(t.Report) {
 			return fmt.Errorf("%s on evidence %q, which does not close the attempt", t.State, t.Report.Evidence)
 		}
@@ -274,7 +277,8 @@ func (t Note) apply(op *Operation) error {
 
 // Halt stops all sends of an operation of which something was found that only a
 // person can judge, such as an effect on an account that it had left. Nobody
-// takes it over any more; only proof of its open attempt's outcome ends it.
+// takes it over any more, and it never ends as if it had had no effect; only proof
+// that its open attempt had one ends it. An intent becomes unknown; other states stay.
 type Halt struct {
 	Reason string
 	At     time.Time
@@ -282,10 +286,9 @@ type Halt struct {
 }
 
 func (t Halt) apply(op *Operation) error {
-	if op.State != StateIntent && op.State != StateUnknown {
-		return errors.New("only what may still be sent is halted")
-	}
-	if err := (Park{Reason: t.Reason, At: t.At, Due: t.Due}).apply(op); err != nil {
+	// The owner may be sending this very moment.
+	known := Report{Uncertain: op.State == StateIntent}
+	if err := (Park{Report: known, Reason: t.Reason, At: t.At, Due: t.Due, Older: current(op).Deadline}).apply(op); err != nil {
 		return err
 	}
 	op.Halted = true

@@ -106,7 +106,7 @@ func TestEveryStateAndTransition(t *testing.T) {
 	park                    -    UNK  UNK  FEN  PEN  REQ  -    -    -
 	fence                   -    FEN  FEN  FEN  FEN  FEN  -    -    -
 	note                    -    INT  UNK  FEN  PEN  REQ  -    -    -
-	halt                    -    UNK  UNK  -    -    -    -    -    -
+	halt                    -    UNK  UNK  FEN  PEN  REQ  -    -    -
 	fail over, sticky       -    INT  -    INT  -    -    -    -    -
 	fail over, not sticky   -    INT  -    -    -    -    -    -    -
 	succeed                 -    SUC  SUC  SUC  SUC  SUC  -    -    -

@@ -65,7 +65,10 @@ type Sweep struct {
 	cfg    Config
 	lanes  *lanes
 	visits metric.Int64Counter
-	living []payment.BootID // as of the last pass that took up all there was
+	living []payment.BootID // as of the last pass
+	// full is not nil while all that is open is looked at, for what the lost have
+	// left: what was found to be somebody's, so that it is not read again.
+	full map[payment.OperationKey]bool
 	// left is what the last pass had no room for, with its account: it is not read
 	// again before there is some.
 	left map[payment.OperationKey]payment.AccountName
@@ -141,9 +144,13 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	until := s.cfg.Now()
 	if !slices.Equal(living, s.living) {
-		until = until.AddDate(100, 0, 0)
+		s.living, s.full = living, make(map[payment.OperationKey]bool)
+	}
+	now := s.cfg.Now()
+	until := now
+	if s.full != nil {
+		until = now.AddDate(100, 0, 0)
 	}
 	before := s.left
 	s.left = make(map[payment.OperationKey]payment.AccountName)
@@ -153,13 +160,16 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 			return true, err
 		}
 		for _, o := range due {
+			if o.Due.After(now) && s.full[o.Key] {
+				continue
+			}
 			if err := s.take(ctx, o.Key, before[o.Key]); err != nil {
 				return true, err
 			}
 		}
 	}
 	if len(s.left) == 0 {
-		s.living = living // all of what lost ones left is taken up
+		s.full = nil // all of what the lost have left is taken up
 	}
 	return len(s.left) > 0, nil
 }
@@ -182,6 +192,9 @@ func (s *Sweep) take(ctx context.Context, key payment.OperationKey, account paym
 		s.cfg.Logger.ErrorContext(ctx, "an open operation cannot be read", "operation_id", string(key.ID), "error", err)
 		return nil
 	case !Wanted(snap, s.cfg.Now()):
+		if s.full != nil {
+			s.full[key] = true
+		}
 		return nil
 	}
 	if account = snap.Operation.Current().Account; !s.lanes.add(ctx, account, key) {

@@ -170,7 +170,7 @@ func (x *history) call(p *process, patience time.Duration) codes.Code {
 	switch code := r.code(); code {
 	case codes.OK:
 		state := r.state()
-		if interim := state == "UNKNOWN" || state == "INTENT"; interim != (r.metadata("acquit-should-retry") == "true") {
+		if interim := state == "UNKNOWN" || state == "INTENT" || state == "FENCING"; interim != (r.metadata("acquit-should-retry") == "true") {
 			x.Errorf("an answer in %s says should-retry %q", state, r.metadata("acquit-should-retry"))
 		} else if !interim {
 			x.mu.Lock()

@@ -88,7 +88,8 @@ func (b *bomb) plant(p *plan) {
 // brings the outcome, with one effect. Method: one panic at each place in an
 // interceptor, in the handler, in the renderer, in the account, and at each
 // point of the worker, then a caller that insists. The two points within a
-// request's writing are net/http's own goroutine, where nothing of ours runs.
+// request's writing are net/http's own goroutine, where nothing of ours runs; a
+// fence comes long after the call.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	places := map[string]string{ // place → a token that leads there
@@ -101,7 +102,7 @@ func TestPanics(t *testing.T) {
 		string(payment.PointTakeoverAfter):  "tok_redirect",
 		string(payment.PointFailoverBefore): "tok_decline_insufficient_funds", string(payment.PointFailoverAfter): "tok_decline_insufficient_funds",
 	}
-	elsewhere := []payment.Point{payment.PointSendAfterHeaders, payment.PointSendAfterBody, payment.PointDrainStart}
+	elsewhere := []payment.Point{payment.PointSendAfterHeaders, payment.PointSendAfterBody, payment.PointFenceAfter, payment.PointDrainStart}
 	for _, point := range payment.Points() {
 		if !slices.Contains(elsewhere, point) {
 			places[string(point)] = cmp.Or(lead[string(point)], "tok_ok")

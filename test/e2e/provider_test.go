@@ -67,10 +67,16 @@ func (p *provider) received() []simulator.Entry {
 	return slices.DeleteFunc(p.entries(simulator.KindRequest), func(e simulator.Entry) bool { return e.Copy })
 }
 
-// effects are those that exist at the provider.
+// effects are those that exist at the provider and were not released by a cancel
+// of ours.
 func (p *provider) effects() []simulator.Entry {
 	p.t.Helper()
-	return p.entries(simulator.EffectKinds()...)
+	cancels := p.entries(simulator.KindCancel)
+	return slices.DeleteFunc(p.entries(simulator.EffectKinds()...), func(e simulator.Entry) bool {
+		return e.Kind == simulator.KindEffect && slices.ContainsFunc(cancels, func(c simulator.Entry) bool {
+			return c.Parent == e.Object && c.Amount == e.Amount
+		})
+	})
 }
 
 // under keeps the entries of a provider key.

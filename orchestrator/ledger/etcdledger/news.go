@@ -87,8 +87,8 @@ func (l *Ledger) Attention(ctx context.Context, tenant payment.TenantID, after s
 }
 
 func (l *Ledger) attention(ctx context.Context, tenant payment.TenantID, after string, limit int) ([]payment.Attention, error) {
-	if tenant != "" && tenant.Validate() != nil {
-		return nil, nil // nobody's, and not what is Nobody's either
+	if tenant == payment.Nobody || tenant != "" && !segment(string(tenant)) {
+		return nil, nil // no tenant is called so
 	}
 	var all []payment.Attention
 	err := l.scan(ctx, l.keys.attentions(tenant), after, func(kv *mvccpb.KeyValue) bool {

@@ -40,13 +40,13 @@ func (p *process) told(t *testing.T) *payment.EventKey {
 
 // eventLeases are the leases that the events below a prefix hang on, and how many
 // events hang on each.
-func eventLeases(t *testing.T, prefix string) map[clientv3.LeaseID]int {
+func eventLeases(t *testing.T, prefix string) map[int64]int {
 	t.Helper()
 	resp, err := shared.Client().Get(bounded(t), prefix+"/event/", clientv3.WithPrefix())
 	ok(t, "get", err)
-	all := map[clientv3.LeaseID]int{}
+	all := map[int64]int{}
 	for _, kv := range resp.Kvs {
-		all[clientv3.LeaseID(kv.Lease)]++
+		all[kv.Lease]++
 	}
 	return all
 }
@@ -70,7 +70,7 @@ func TestEventsShareALease(t *testing.T) {
 		t.Errorf("events hang on %v; %d leases were granted, want the session's and one", leases, granted)
 	}
 	for id, n := range leases {
-		ttl, err := shared.Client().TimeToLive(bounded(t), id)
+		ttl, err := shared.Client().TimeToLive(bounded(t), clientv3.LeaseID(id))
 		ok(t, "time to live", err)
 		if ttl.GrantedTTL != 32*24*60*60 || n != 13 {
 			t.Errorf("%d events are kept for %d s", n, ttl.GrantedTTL)
@@ -99,7 +99,7 @@ func TestLostEventLeaseIsReplaced(t *testing.T) {
 			p := newProcess(t, patient(prefix))
 			before := p.told(t)
 			for id := range eventLeases(t, prefix) {
-				_, err := p.client.Revoke(bounded(t), id)
+				_, err := p.client.Revoke(bounded(t), clientv3.LeaseID(id))
 				ok(t, "revoke", err)
 			}
 			s := p.claimed(t)

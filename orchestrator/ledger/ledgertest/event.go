@@ -176,10 +176,13 @@ func eventOfStranger(w *world) {
 	mine := w.noted(s)
 	theirs := mine
 	won := w.advance(1, s, told(theirs, w.event()))
-	e := w.event()
-	present, err := w.Ledgers[0].Advance(w.ctx(), s, told(mine, e))
-	w.fails("an equal note told by another event", err, ledger.ErrFenced)
-	same(w, "the present snapshot", present, won)
+	e, elsewhere := w.event(), w.event()
+	w.recorded(0, ledger.Snapshot{}, nil, ledger.News{Event: elsewhere})
+	for name, e := range map[string]*payment.EventKey{"another event": e, "what this process took in elsewhere": elsewhere} {
+		present, err := w.Ledgers[0].Advance(w.ctx(), s, told(mine, e))
+		w.fails("an equal note told by "+name, err, ledger.ErrFenced)
+		same(w, "the present snapshot", present, won)
+	}
 	w.kept(e, false)
 	w.holds(won)
 }

@@ -16,7 +16,13 @@ func (f *faults) payment(name string, snap ledger.Snapshot, c ledger.Change) {
 	f.unless(p.Tenant == c.Operation.Key.Tenant && p.ID == c.Operation.PaymentID, "%s on payment %s of tenant %s", name, p.ID, p.Tenant)
 	f.unless(p.Version == old.Version+1, "%s takes the payment from version %d to %d", name, old.Version, p.Version)
 	f.unless(p.Captured+p.CaptureReserved <= p.Authorized, "%s takes or reserves more than was authorized", name)
-	f.unless(p.Refunded+p.RefundReserved <= p.Captured, "%s gives back or reserves more than was captured", name)
+	var back int64 // of what was refunded, since the provider undid it
+	for _, o := range p.Outside {
+		if o.Kind == payment.OutsideRefundReversal {
+			back += o.Amount
+		}
+	}
+	f.unless(p.Refunded-back+p.RefundReserved <= p.Captured, "%s gives back or reserves more than was captured", name)
 	if snap.Revision.Payment == 0 {
 		id, err := uuid.Parse(string(p.ID))
 		made := time.Unix(id.Time().UnixTime())

@@ -38,11 +38,13 @@ func (f *faults) fences(name string, old, op payment.Operation) {
 // halts checks that what is halted has no owner and stays halted until it is final.
 func (f *faults) halts(name string, old, op payment.Operation) {
 	f.unless(op.Halted || !old.Halted, "%s goes on although it was halted", name)
+	f.unless(!op.Halted || op.State != payment.StateDeclined && op.State != payment.StateFailed, "%s ends without an effect although one was seen", name)
 	if !op.Halted || op.State.Final() {
 		return
 	}
 	f.unless(op.Owner == "", "%s halts with an owner", name)
-	f.unless(old.Halted || op.State == payment.StateUnknown, "%s halts in state %s", name, op.State)
+	f.unless(op.State == old.State || (old.State == payment.StateIntent && op.State == payment.StateUnknown) || !op.State.Final() && old.Halted,
+		"%s halts from %s to %s", name, old.State, op.State)
 	f.unless(len(op.Attempts) == len(old.Attempts), "%s is halted and goes to another account", name)
 }
 

@@ -183,7 +183,7 @@ func recordRefused(w *world) {
 func recordOurs(w *world) {
 	s := w.ordering(0, w.captured(0), payment.MethodRefund, 100)
 	got := w.recorded(1, s, w.refunded(s, "re_1", 100), ledger.News{Event: w.event()})
-	got = w.recorded(1, got, w.refunded(got, "re_2", 7), ledger.News{Event: w.event()})
+	w.recorded(1, got, w.refunded(got, "re_2", 7), ledger.News{Event: w.event()})
 	s = w.read(0, s.Operation.Key)
 	op := w.settled(s.Operation, payment.StateSucceeded)
 	op.Attempts[0].ProviderReference = "re_1"

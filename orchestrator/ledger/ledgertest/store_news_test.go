@@ -132,9 +132,11 @@ func TestStoreWatchesMoves(t *testing.T) {
 		"a look that lengthens": {haltedRecord, looked, func(_ ledger.Snapshot, c *ledger.Change) {
 			c.Operation.Attempts[0].Deadline = time.Now().Add(time.Hour)
 		}, "parks and goes on"},
-		"a look that forgives":      {haltedRecord, looked, func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.ResolveBy = time.Time{} }, "changes more than a park"},
-		"a halt with an owner":      {claimedRecord, halting, func(s ledger.Snapshot, c *ledger.Change) { c.Operation.Owner = s.Operation.Owner }, "halts with an owner"},
-		"a halt of a fence":         {fencedRecord, noted, func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.Halted, c.Operation.Owner = true, "" }, "halts in state FENCING"},
+		"a look that forgives": {haltedRecord, looked, func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.ResolveBy = time.Time{} }, "changes more than a park"},
+		"a halt with an owner": {claimedRecord, halting, func(s ledger.Snapshot, c *ledger.Change) { c.Operation.Owner = s.Operation.Owner }, "halts with an owner"},
+		"a halt of a fence that fails it": {fencedRecord, noted, func(_ ledger.Snapshot, c *ledger.Change) {
+			c.Operation.Halted, c.Operation.Owner, c.Operation.State = true, "", payment.StateFailed
+		}, "ends without an effect although one was seen"},
 		"a halt that is taken back": {haltedRecord, looked, func(_ ledger.Snapshot, c *ledger.Change) { c.Operation.Halted = false }, "although it was halted"},
 		"another attempt after a halt": {haltedRecord, looked, func(_ ledger.Snapshot, c *ledger.Change) {
 			c.Operation.Attempts = append(c.Operation.Attempts, c.Operation.Attempts[0])
