@@ -132,7 +132,7 @@ func (w *world) announce(p *provider) {
 		a.HTTPStatus, a.ObjectFound = 200, true
 		id := fmt.Sprintf("%s %s %s", o.id, o.status, o.reference[:4])
 		w.notices = append(w.notices, &notice{repeat: w.rng.IntN(3) / 2, event: payment.Event{
-			EventKey: payment.EventKey{Account: p.name, ID: id}, Time: time.Now(), Reference: o.reference, Answer: a,
+			EventKey: payment.EventKey{Account: p.name, ID: id}, Time: time.Now(), Method: o.method, Reference: o.reference, Answer: a,
 		}})
 	}
 	p.news = nil
@@ -216,7 +216,7 @@ func (w *world) refundByHand(r handRefund) {
 	a := answered(200, "refunded")
 	a.Reference, a.Amount = id, &payment.Money{MinorUnits: amount, CurrencyCode: r.o.currency}
 	w.notices = append(w.notices, &notice{event: payment.Event{
-		EventKey: payment.EventKey{Account: r.p.name, ID: string(id) + " by hand"}, Time: time.Now(), Parent: r.o.id, Answer: a,
+		EventKey: payment.EventKey{Account: r.p.name, ID: string(id) + " by hand"}, Time: time.Now(), Method: payment.MethodRefund, Parent: r.o.id, Answer: a,
 		Outside: &payment.Outside{Object: id, Kind: payment.OutsideRefund, Amount: amount},
 	}})
 }

@@ -185,7 +185,7 @@ func promiseMutants() []mutant {
 			transition, "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n	release(op)\n", "	if op.State == StateIntent {\n		op.State = StateUnknown\n	}\n",
 		}}},
 		{"a takeover without an epoch", []edit{{transition, "	op.Epoch++\n", "	op.Epoch = max(op.Epoch, 1)\n"}}},
-		{"a takeover that nobody finishes", []edit{{"orchestrator/visit.go", "	return f.drive(ctx)\n}\n\n// goOn", "	return nil\n}\n\n// goOn"}}},
+		{"a takeover that nobody finishes", []edit{{"orchestrator/visit.go", "		return f.fence(ctx)\n	}\n	return f.drive(ctx)\n", "		return f.fence(ctx)\n	}\n	return nil\n"}}},
 		{"what is stranded is told nobody", []edit{{
 			"orchestrator/visit.go", "	f.attend(ctx, f.o.concerning(f.op(), payment.AttentionStuck, f.op().Current().ProviderReference, reason))\n", "",
 		}}},
