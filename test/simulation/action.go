@@ -153,6 +153,6 @@ func (w *world) pending() []unsettled {
 func stoppable() []payment.Point {
 	return []payment.Point{
 		payment.PointClaimAfter, payment.PointSendAfterCheck, payment.PointSendAfterCheck, payment.PointOutcomeBefore,
-		payment.PointOutcomeBefore, payment.PointFailoverBefore, payment.PointParkBefore, payment.PointTakeoverAfter, payment.PointReplyBefore,
+		payment.PointOutcomeBefore, payment.PointOutcomeBefore, payment.PointOutcomeBefore, payment.PointFailoverBefore, payment.PointParkBefore, payment.PointTakeoverAfter, payment.PointReplyBefore,
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
-	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -26,17 +26,13 @@ type judge struct {
 	markers  map[payment.OperationKey]ledger.Marker
 	noticed  []payment.Attention
 
-	effects map[*provider]int // how many have been judged
-	undone  map[*effect]bool
-	written map[based]int64 // what a write that was made led to
-	answers map[payment.OperationKey]given
-	told    map[label]bool // calls that were told that nothing was sent
-}
-
-// based is the revision of an operation that a write was built on.
-type based struct {
-	key  payment.OperationKey
-	from int64
+	effects   map[*provider]int              // how many have been judged
+	undone    map[*effect]bool               // released, and judged for that
+	revisions map[payment.OperationKey]int64 // of the operations as read
+	writer    label                          // who was let through to the store last
+	basis     int64                          // the revision that he built on
+	answers   map[payment.OperationKey]given
+	nothing   map[label]bool // calls that were told that nothing was sent
 }
 
 // given is the answer that an operation's callers were given.
@@ -47,8 +43,9 @@ type given struct {
 
 func newJudge(w *world) *judge {
 	return &judge{
-		w: w, ops: map[payment.OperationKey]payment.Operation{}, payments: map[payment.ID]payment.Payment{}, open: map[payment.OperationKey]ledger.Open{}, effects: map[*provider]int{}, undone: map[*effect]bool{},
-		written: map[based]int64{}, answers: map[payment.OperationKey]given{}, told: map[label]bool{},
+		w: w, ops: map[payment.OperationKey]payment.Operation{}, payments: map[payment.ID]payment.Payment{},
+		open: map[payment.OperationKey]ledger.Open{}, effects: map[*provider]int{}, undone: map[*effect]bool{},
+		revisions: map[payment.OperationKey]int64{}, answers: map[payment.OperationKey]given{}, nothing: map[label]bool{},
 	}
 }
 
@@ -77,14 +74,16 @@ func (j *judge) step() {
 	}
 }
 
-// touched notes that a call of the store may write.
-func (j *judge) touched(c ledgertest.Call) {
+// touched notes that a call of the store is let through, which may write.
+func (j *judge) touched(g *gate) {
 	switch {
-	case !c.Kind.Writes():
-	case c.Key.ID == "":
+	case !g.call.Kind.Writes():
+	case g.call.Key.ID == "":
 		j.stale = true
 	default:
-		j.dirty = append(j.dirty, c.Key)
+		j.w.mu.Lock()
+		j.dirty, j.writer, j.basis = append(j.dirty, g.call.Key), g.label, j.w.basis[g.label]
+		j.w.mu.Unlock()
 	}
 }
 
@@ -108,7 +107,7 @@ func (j *judge) refresh() {
 	}
 	for _, k := range dirty {
 		now, exists := j.ops[k]
-		if old, known := before[k]; exists && (!known || !same(old, now)) {
+		if old, known := before[k]; exists && (!known || !reflect.DeepEqual(old, now)) {
 			j.version(old, now)
 			j.filed(now)
 			j.amounts(j.payments[now.PaymentID])
@@ -153,6 +152,7 @@ func (j *judge) readOne(k payment.OperationKey) {
 		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
 		return
 	}
+	j.written(k, s.Revision.Operation)
 	j.ops[k], j.payments[s.Payment.ID] = s.Operation, s.Payment
 	delete(j.open, k)
 	for _, o := range due {
@@ -160,21 +160,6 @@ func (j *judge) readOne(k payment.OperationKey) {
 			j.open[k] = o
 		}
 	}
-}
-
-// same reports whether two versions of an operation are one: every write but a
-// repeated one changes one of these.
-func same(a, b payment.Operation) bool {
-	return a.Epoch == b.Epoch && a.State == b.State && a.Nonce == b.Nonce && a.Owner == b.Owner && len(a.Attempts) == len(b.Attempts) &&
-		len(lastAttempt(a).Steps) == len(lastAttempt(b).Steps) && a.Halted == b.Halted &&
-		a.NextCheck.Equal(b.NextCheck) && string(a.Response) == string(b.Response) && a.ParkReason == b.ParkReason
-}
-
-func lastAttempt(op payment.Operation) payment.Attempt {
-	if len(op.Attempts) == 0 {
-		return payment.Attempt{}
-	}
-	return op.Attempts[len(op.Attempts)-1]
 }
 
 // keys lists the operations in the order of their logical names.

@@ -187,8 +187,8 @@ func (j *judge) unrefused(op payment.Operation, p *provider) string {
 	return ""
 }
 
-// takeWrites is I9 as the writers see it: of those who hold a revision, one can
-// commit, and whoever is told that he did finds in the ledger what he wrote.
+// takeWrites is I9 as the writers see it: whoever is told that he wrote finds in
+// the ledger what he wrote.
 func (j *judge) takeWrites() {
 	j.w.mu.Lock()
 	list := j.w.writes
@@ -196,28 +196,33 @@ func (j *judge) takeWrites() {
 	j.w.mu.Unlock()
 	slices.SortStableFunc(list, func(a, b write) int { return a.by.compare(b.by) })
 	for _, w := range list {
-		j.wrote(w)
+		j.told(w)
 	}
 }
 
-func (j *judge) wrote(w write) {
-	h, name := j.w.history, j.name(w.key)
+func (j *judge) told(w write) {
+	h, name := j.w.history, j.name(w.want.Key)
 	switch {
 	case w.fenced:
 		h.saw("fenced")
 		h.logf("  %s is fenced from %s", w.by, name)
-		return
 	case w.moved:
 		h.saw("payment moved")
 		h.logf("  the payment of %s moved under %s", name, w.by)
-		return
-	}
-	if w.got.Nonce != w.want.Nonce || w.got.Epoch != w.want.Epoch || w.got.State != w.want.State || len(w.got.Attempts) != len(w.want.Attempts) {
+	case w.got.Nonce != w.want.Nonce, w.got.Epoch != w.want.Epoch, w.got.State != w.want.State, len(w.got.Attempts) != len(w.want.Attempts):
 		h.violate("I9", "%s was told that its write of %s was made, but %s is %s", w.by, w.want.State, name, w.got.State)
 	}
-	at := based{w.key, w.from}
-	if to, before := j.written[at]; before && to != w.to {
-		h.violate("I9", "%s was written twice on the same revision, the second time by %s", name, w.by)
+}
+
+// written is I9 as the store sees it: of all who hold a revision one can commit,
+// so each version was written by somebody who held the one before.
+func (j *judge) written(k payment.OperationKey, revision int64) {
+	before := j.revisions[k]
+	if revision == before {
+		return
 	}
-	j.written[at] = w.to
+	j.revisions[k] = revision
+	if j.basis != before {
+		j.w.history.violate("I9", "%s wrote %s, but does not hold what was written before", j.writer, j.name(k))
+	}
 }

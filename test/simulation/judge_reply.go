@@ -91,7 +91,7 @@ func (j *judge) refused(c *call) {
 // unavailable is I16: who is told that nothing was sent can rely on it.
 func (j *judge) unavailable(c *call) {
 	l := c.label()
-	j.told[label{intent: l.intent, call: l.call}] = true
+	j.nothing[label{intent: l.intent, call: l.call}] = true
 	for _, s := range j.w.sends {
 		if s.label.intent == l.intent && s.label.call == l.call {
 			j.w.history.violate("I16", "%s is told that nothing was sent, but it sent to %s", l, s.account.name)

@@ -14,7 +14,7 @@ func (j *judge) sent(s *send) {
 		return
 	}
 	name := j.name(op.Key)
-	if j.told[label{intent: s.label.intent, call: s.label.call}] {
+	if j.nothing[label{intent: s.label.intent, call: s.label.call}] {
 		h.violate("I16", "%s was told that nothing was sent, and sends %s", s.label, name)
 	}
 	for _, a := range op.Attempts {

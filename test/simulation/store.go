@@ -24,7 +24,7 @@ func (w *world) slow(c ledgertest.Call) func(context.Context) {
 
 // consult decides what becomes of a call of the store.
 func (w *world) consult(g *gate) {
-	w.judge.touched(g.call)
+	w.judge.touched(g)
 	if w.quiet {
 		w.gates.release(g, opening{})
 		return
@@ -68,47 +68,52 @@ type watched struct {
 	w *world
 }
 
-// write is one that its writer holds to be made.
+// write is one that its writer was told about.
 type write struct {
-	by       label
-	key      payment.OperationKey
-	from, to int64 // revisions of the operation
-	fenced   bool
-	moved    bool // the payment was
-	want     payment.Operation
-	got      payment.Operation
+	by        label
+	want, got payment.Operation
+	fenced    bool // it was not made: the operation has moved
+	moved     bool // nor this: the payment has
 }
 
 // Takeover implements ledger.Ledger.
 func (l *watched) Takeover(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	l.begin(ctx, s)
 	now, err := l.Memory.Takeover(ctx, s, c)
-	l.tell(ctx, s, c, now, err)
+	l.end(ctx, c, now, err)
 	return now, err
 }
 
 // Advance implements ledger.Ledger.
 func (l *watched) Advance(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	l.begin(ctx, s)
 	now, err := l.Memory.Advance(ctx, s, c)
-	l.tell(ctx, s, c, now, err)
+	l.end(ctx, c, now, err)
 	return now, err
 }
 
 // Claim implements ledger.Ledger.
 func (l *watched) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	l.begin(ctx, ledger.Snapshot{}) // it makes the operation, whatever there is of the payment
 	now, err := l.Memory.Claim(ctx, s, c)
-	l.tell(ctx, ledger.Snapshot{}, c, now, err)
+	l.end(ctx, c, now, err)
 	return now, err
 }
 
-func (l *watched) tell(ctx context.Context, s ledger.Snapshot, c ledger.Change, now ledger.Snapshot, err error) {
+// begin notes which revision of the operation a write is built on.
+func (l *watched) begin(ctx context.Context, s ledger.Snapshot) {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.w.basis[threadOf(ctx).label] = s.Revision.Operation
+}
+
+// end notes what a writer was told, if it was told for certain.
+func (l *watched) end(ctx context.Context, c ledger.Change, now ledger.Snapshot, err error) {
 	fenced, moved := errors.Is(err, ledger.ErrFenced), errors.Is(err, ledger.ErrPaymentMoved)
 	if err != nil && !fenced && !moved {
 		return
 	}
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
-	l.w.writes = append(l.w.writes, write{
-		by: threadOf(ctx).label, key: c.Operation.Key, from: s.Revision.Operation, to: now.Revision.Operation, fenced: fenced, moved: moved,
-		want: c.Operation, got: now.Operation,
-	})
+	l.w.writes = append(l.w.writes, write{by: threadOf(ctx).label, want: c.Operation, got: now.Operation, fenced: fenced, moved: moved})
 }

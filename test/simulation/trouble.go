@@ -13,7 +13,7 @@ const mostBoots = 6
 // trouble lets something happen to a process, to the ledger, or to an account.
 func (w *world) trouble() {
 	list := []weighted[func()]{
-		{4, w.ledgerGoes}, {3, w.credentialGoes}, {1, w.ledgerFills},
+		{4, w.ledgerGoes}, {5, w.credentialGoes}, {1, w.ledgerFills},
 	}
 	p := w.providers[w.rng.IntN(len(w.providers))]
 	if p.away {
@@ -26,7 +26,7 @@ func (w *world) trouble() {
 	}
 	if up := w.with(serving); len(up) > 0 {
 		b := up[w.rng.IntN(len(up))]
-		list = append(list, weighted[func()]{5, func() { w.pauseBoot(b) }}, weighted[func()]{9, func() { w.stopSomewhere(b) }},
+		list = append(list, weighted[func()]{5, func() { w.pauseBoot(b) }}, weighted[func()]{14, func() { w.stopSomewhere(b) }},
 			weighted[func()]{4, func() { w.sessionEnds(b) }})
 		if len(w.boots) < mostBoots || len(up) > 1 {
 			list = append(list, weighted[func()]{5, func() { w.killBoot(b) }}, weighted[func()]{2, func() { w.drainBoot(b) }})

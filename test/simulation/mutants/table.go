@@ -16,6 +16,12 @@ type edit struct {
 
 // table lists the mutants. Section 10 of the protocol names most of them; the
 // others take away what an invariant rests on besides.
+//
+// Two of section 10 are not here. "Parent's total taken as evidence for a capture"
+// is a driver's mistake, and the simulation has no drivers: its accounts answer as
+// a driver must, and the drivers' own tests hold them to it. "Not-found closed by
+// a person within the key's lifetime" needs the operator's commands, which acquit
+// does not have yet.
 func table() []mutant {
 	list := evidenceMutants()
 	list = append(list, keyMutants()...)
@@ -132,9 +138,6 @@ func guardMutants() []mutant {
 		if c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key) {`
 	return []mutant{
 		{"no revision guard", []edit{{memory, guard, strings.Replace(guard, "	if", "	if false && ", 1)}}},
-		{"a fenced flight writes on what it finds", []edit{{
-			commit, "			if !f.stillNews(t, mine.Operation) {", "			if false {",
-		}}},
 		{"record only under the lease", []edit{{
 			memory, guard, strings.Replace(guard, "now.Revision.Operation != s.Revision.Operation", "_, lost := l.session(); lost != nil", 1),
 		}}},
