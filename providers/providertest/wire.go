@@ -121,6 +121,7 @@ func pureProperties() []property {
 	return []property{
 		{"a driver changes nothing that it is given", changesNothing},
 		{"a driver reads the same answer twice", readsTheSame},
+		{"a driver never panics while it reads", neverPanics},
 		{"a driver leaves to the guard what is the guard's", leavesToGuard},
 		{"traits never change", sameTraits},
 	}
@@ -162,6 +163,33 @@ func (s Sample) read(d providers.Driver) payment.Answer {
 		return d.Parse(s.Send, s.Response)
 	}
 	return d.ParseQuery(s.Send, s.Response)
+}
+
+// Goal: nothing that can be received makes the driver panic, which the guard would
+// have to catch. Method: bodies of every JSON type, whole and in a list, with
+// many statuses, to the driver itself; the fuzz target goes on from there.
+func neverPanics(w *world) {
+	d := w.New(w.Credentials[0])
+	bodies := []string{"", "null", "{}", "[]", "0", `""`, "true", "[null]", `{"data":null}`, `{"data":[null]}`, `{"data":{}}`, `{"error":null}`, `{"error":{}}`, "\x00", "{"}
+	for _, s := range append(w.writes(), w.asked()...) {
+		for _, status := range []int{0, 199, 200, 204, 302, 400, 402, 500, 999} {
+			for _, body := range bodies {
+				w.survives(s, func() {
+					d.Parse(s, providers.Response{Status: status, Body: []byte(body)})
+					d.ParseQuery(s, providers.Response{Status: status, Body: []byte(body)})
+				}, status, body)
+			}
+		}
+	}
+}
+
+func (w *world) survives(s payment.Send, read func(), status int, body string) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.Errorf("%s, step %s, status %d, body %q: panic: %v", s.Method, s.Step, status, body, p)
+		}
+	}()
+	read()
 }
 
 // Goal: how far an exchange got, its status and a wait that is asked for are read
