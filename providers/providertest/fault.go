@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,10 +75,8 @@ func redirects() http.HandlerFunc {
 func keyIn(s payment.Send) func(received) payment.ProviderKey {
 	return func(r received) payment.ProviderKey {
 		for _, values := range r.Header {
-			for _, v := range values {
-				if v == string(s.Key) {
-					return s.Key
-				}
+			if slices.Contains(values, string(s.Key)) {
+				return s.Key
 			}
 		}
 		if strings.Contains(r.Body, string(s.Key)) {

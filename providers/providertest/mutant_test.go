@@ -103,13 +103,9 @@ func finds(change func(s payment.Send, r providers.Response, a *payment.Answer))
 func effectOf(s payment.Send, a *payment.Answer) {
 	a.Code = map[payment.Method]string{
 		payment.MethodAuthorize: "requires_capture", payment.MethodCapture: "capture_succeeded",
-		payment.MethodRefund: "refund_succeeded", payment.MethodVoid: "void_canceled",
+		payment.MethodRefund: "refund_succeeded", payment.MethodVoid: "void_canceled", payment.MethodComplete: "succeeded",
 	}[s.Method]
 	a.Reference, a.OurEcho, a.ObjectFound = "obj_known", s.Reference, true
-}
-
-func swap(r *providers.Request, old, replacement string) {
-	r.Body = []byte(strings.ReplaceAll(string(r.Body), old, replacement))
 }
 
 func wireMutants(count *atomic.Int64) []mutant {
@@ -396,6 +392,7 @@ const mutantVariable = "ACQUIT_DRIVER_MUTANT"
 // property that is there for it. A property fails its test, so each mutant runs
 // in a process of its own.
 func TestMutants(t *testing.T) {
+	t.Parallel()
 	if name := os.Getenv(mutantVariable); name != "" {
 		i := slices.IndexFunc(mutants(), func(m mutant) bool { return m.name == name })
 		providertest.Run(t, mutated(mutants()[i]))

@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -38,7 +39,7 @@ func newScripted(t *testing.T) *scripted {
 	t.Helper()
 	s := &scripted{effects: map[payment.ProviderKey]int{}}
 	s.Server = httptest.NewServer(s)
-	t.Cleanup(s.Server.Close)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -97,9 +98,7 @@ func (s *scripted) take() []received {
 // says answers with a response.
 func says(r providers.Response) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		for name, values := range r.Header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), r.Header)
 		w.Header().Set("Content-Length", strconv.Itoa(len(r.Body)))
 		w.WriteHeader(r.Status)
 		_, _ = w.Write(r.Body)

@@ -141,7 +141,7 @@ func completeStripe(a Account) (Account, error) {
 	case a.MerchantID != "" && !strings.HasPrefix(a.MerchantID, "acct_"):
 		return a, errors.New("the merchant id of a Stripe account is a connected account, acct_…, or empty")
 	case a.Region != "":
-		return a, errors.New("Stripe has no regions")
+		return a, errors.New("a Stripe account has no region")
 	}
 	return a, nil
 }

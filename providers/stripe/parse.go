@@ -115,13 +115,9 @@ func refused(s payment.Send, r providers.Response) payment.Answer {
 		return a
 	}
 	a.Reference, a.OurEcho = payment.ProviderReference(pi.ID), payment.ReferenceID(pi.Metadata[metaReference])
-	switch pi.Status {
-	case stripego.PaymentIntentStatusRequiresPaymentMethod, stripego.PaymentIntentStatusCanceled, "":
+	refused := pi.Status == "" || pi.Status == stripego.PaymentIntentStatusRequiresPaymentMethod || pi.Status == stripego.PaymentIntentStatusCanceled
+	if refused || s.Step.Fence() { // a cancel is refused because of what the intent is
 		a.Code, a.Decline = f.Error.code(r.Status)
-	default:
-		if s.Step.Fence() { // a cancel is refused because of what the intent is
-			a.Code, a.Decline = f.Error.code(r.Status)
-		}
 	}
 	return a
 }
