@@ -124,6 +124,7 @@ func TestDeclinedAfterAnAction(t *testing.T) {
 func TestFences(t *testing.T) {
 	t.Parallel()
 	t.Run("of a hold", func(t *testing.T) {
+		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureManual)
 		r.simulator.Next(simulator.Fault500After)
 		r.send(s, "stripe.any.server_error")
@@ -136,6 +137,7 @@ func TestFences(t *testing.T) {
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 	})
 	t.Run("of what was captured at once", func(t *testing.T) {
+		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureAutomatic)
 		id := r.send(s, "stripe.authorize.succeeded").Reference
 		after := r.fence(s, id, "stripe.fence.unexpected_state")
@@ -145,6 +147,7 @@ func TestFences(t *testing.T) {
 		r.effects(effect(simulator.KindCharge, 1000))
 	})
 	t.Run("of what is processed", func(t *testing.T) {
+		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_processing", payment.CaptureManual)
 		id := r.send(s, "stripe.authorize.processing").Reference
 		after := r.fence(s, id, "stripe.fence.unexpected_state")
@@ -152,6 +155,7 @@ func TestFences(t *testing.T) {
 		r.effects()
 	})
 	t.Run("of what is not there", func(t *testing.T) {
+		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureManual)
 		after := r.fence(s, "pi_none", "stripe.any.resource_missing")
 		r.ask(after, mapping.Fenced, "stripe.any.resource_missing")

@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"sync"
@@ -122,6 +123,7 @@ func TestLives(t *testing.T) {
 		return r.send(s, row)
 	}
 	t.Run("held, captured, refunded in parts", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, simulator.Config{})
 		a := twice(r, pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
 		if a.ExpireTime.IsZero() || a.Captured {
@@ -149,6 +151,7 @@ func TestLives(t *testing.T) {
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 1000), effect(simulator.KindRefund, 300), effect(simulator.KindRefund, 700))
 	})
 	t.Run("held, captured in part, the rest released", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, simulator.Config{})
 		a := r.send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
 		taken := twice(r, further(payment.MethodCapture, a.Reference, 400), "stripe.capture.succeeded")
@@ -165,6 +168,7 @@ func TestLives(t *testing.T) {
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 400), effect(simulator.KindRelease, 600))
 	})
 	t.Run("held and voided", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, simulator.Config{})
 		a := r.send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
 		void := further(payment.MethodVoid, a.Reference, 1000)
@@ -179,6 +183,7 @@ func TestLives(t *testing.T) {
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 	})
 	t.Run("captured at once", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, simulator.Config{})
 		if a := twice(r, pay("ctoken_visa", payment.CaptureAutomatic), "stripe.authorize.resource_missing"); a.Amount != nil {
 			t.Errorf("a confirmation token is no stored id: %+v", a)
@@ -192,6 +197,7 @@ func TestLives(t *testing.T) {
 		r.effects(effect(simulator.KindCharge, 1000))
 	})
 	t.Run("refunds that are pending, and that fail later", func(t *testing.T) {
+		t.Parallel()
 		for card, rows := range map[string][3]string{
 			"pm_card_pendingRefund": {"stripe.refund.pending", "stripe.query.refund_pending", "stripe.query.refund_failed_lost_or_stolen_card"},
 			"pm_card_refundFail":    {"stripe.refund.succeeded", "stripe.query.refund_succeeded", "stripe.query.refund_failed_lost_or_stolen_card"},
@@ -214,33 +220,36 @@ func TestLives(t *testing.T) {
 // by a look-up, with one effect. Method: the answer lost after the effect.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
-	for m, c := range map[payment.Method]struct {
+	for _, c := range []struct {
+		method     payment.Method
 		mode       payment.CaptureMode
+		held       string
 		kind       simulator.Kind
 		done, seen string
 	}{
-		payment.MethodCapture: {payment.CaptureManual, simulator.KindCapture, "stripe.capture.succeeded", "stripe.query.capture_succeeded"},
-		payment.MethodVoid:    {payment.CaptureManual, simulator.KindRelease, "stripe.void.canceled", "stripe.query.void_canceled"},
-		payment.MethodRefund:  {payment.CaptureAutomatic, simulator.KindRefund, "stripe.refund.succeeded", "stripe.query.refund_succeeded"},
+		{payment.MethodCapture, payment.CaptureManual, "requires_capture", simulator.KindCapture, "stripe.capture.succeeded", "stripe.query.capture_succeeded"},
+		{payment.MethodVoid, payment.CaptureManual, "requires_capture", simulator.KindRelease, "stripe.void.canceled", "stripe.query.void_canceled"},
+		{payment.MethodRefund, payment.CaptureAutomatic, "succeeded", simulator.KindRefund, "stripe.refund.succeeded", "stripe.query.refund_succeeded"},
 	} {
-		for _, fault := range []simulator.Fault{simulator.FaultDropAfter, simulator.FaultGateway, simulator.Fault500After} {
+		for _, lost := range []struct {
+			fault      simulator.Fault
+			row, again string // again is "" where the same key brings the effect
+		}{
+			{simulator.FaultDropAfter, "any.transport.broken", ""},
+			{simulator.FaultGateway, "stripe.any.server_error", ""},
+			{simulator.Fault500After, "stripe.any.server_error", "stripe.any.server_error"}, // stored: only the look-up tells
+		} {
 			r := newRig(t, simulator.Config{})
-			a := r.send(pay("pm_card_visa", c.mode), "stripe.authorize."+map[bool]string{true: "requires_capture", false: "succeeded"}[c.mode == payment.CaptureManual])
-			s := further(m, a.Reference, 1000)
-			r.simulator.Next(fault)
-			row := map[simulator.Fault]string{simulator.FaultDropAfter: "any.transport.broken"}[fault]
-			if row == "" {
-				row = "stripe.any.server_error"
-			}
-			r.send(s, row)
+			a := r.send(pay("pm_card_visa", c.mode), "stripe.authorize."+c.held)
+			s := further(c.method, a.Reference, 1000)
+			r.simulator.Next(lost.fault)
+			r.send(s, lost.row)
 			found := r.ask(s, mapping.Query, c.seen)
-			if fault == simulator.Fault500After {
-				r.send(s, row) // stored: only the look-up tells
-			} else if again := r.send(s, c.done); again.Reference != found.Reference {
-				t.Errorf("%s: %s by its key, %s by a look-up", m, again.Reference, found.Reference)
+			if again := r.send(s, cmp.Or(lost.again, c.done)); lost.again == "" && again.Reference != found.Reference {
+				t.Errorf("%s: %s by its key, %s by a look-up", c.method, again.Reference, found.Reference)
 			}
 			if n := len(r.simulator.Effects(c.kind)); n != 1 {
-				t.Errorf("%s after %s: %d effects", m, fault, n)
+				t.Errorf("%s after %s: %d effects", c.method, lost.fault, n)
 			}
 		}
 	}

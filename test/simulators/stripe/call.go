@@ -3,6 +3,7 @@ package stripe
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -104,9 +105,7 @@ func failure(status int, kind, code, message string, more object) answer {
 	if code != "" {
 		e["code"] = code
 	}
-	for k, v := range more {
-		e[k] = v
-	}
+	maps.Copy(e, more)
 	return answer{status: status, body: object{"error": e}}
 }
 
