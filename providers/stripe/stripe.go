@@ -15,6 +15,9 @@
 // intent once. It does not send the network's transaction id of an earlier
 // payment: Stripe keeps that with the PaymentMethod.
 //
+// It was held to Stripe's own description of its API and to a simulator, not yet
+// to Stripe itself.
+//
 // Sources: Stripe API of stripe.APIVersion; docs.stripe.com on idempotent
 // requests, low-level errors, declines, currencies and search.
 package stripe
