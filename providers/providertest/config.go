@@ -76,6 +76,12 @@ const (
 // Ability is something that a provider can say, or that a Config declares it cannot.
 type Ability string
 
+// CanFinish is that the answer to a method tells its outcome. Of one that cannot,
+// Done is the answer that accepts it, and no amount in that is looked at.
+func CanFinish(m payment.Method) Ability {
+	return Ability("tell the outcome of a " + string(m) + " in the answer to it")
+}
+
 // CanSayAmount is that the answer to a method says what was applied.
 func CanSayAmount(m payment.Method) Ability {
 	return Ability("say the amount of a " + string(m))
@@ -123,7 +129,7 @@ func (c Config) incomplete() error {
 	}
 	var known []Ability
 	for _, m := range methods() {
-		known = append(known, CanSayAmount(m), CanEcho(m), CanMiss(m))
+		known = append(known, CanFinish(m), CanSayAmount(m), CanEcho(m), CanMiss(m))
 	}
 	for _, i := range c.Cannot {
 		if !slices.Contains(known, i.Ability) || i.Reason == "" {
@@ -140,18 +146,33 @@ func (c Config) unsampled(t payment.Traits) error {
 			if q == ToQuery && !t.Query {
 				continue
 			}
-			for _, e := range []payment.Evidence{payment.EvidenceEffect, payment.EvidenceNoEffectSticky} {
+			want := []payment.Evidence{payment.EvidenceEffect, payment.EvidenceNoEffectSticky}
+			if q == ToSend {
+				want[0] = c.ending(m)
+			}
+			for _, e := range want {
+				if e == payment.EvidenceNoEffectSticky && c.cannot(CanFinish(m)) != "" && q == ToSend {
+					continue
+				}
 				if !c.shown(m, q, e) {
 					return fmt.Errorf("no sample shows a %s that ends in %s as the answer %q", m, e, q)
 				}
 			}
 		}
 	}
-	fences := t.Fence != payment.FenceNone
+	fences := t.Fence != payment.FenceNone && t.Query
 	if fences && (!c.shown(payment.MethodAuthorize, ToFenced, payment.EvidenceNoEffectSticky) || !c.shown(payment.MethodAuthorize, ToFenced, payment.EvidenceUnknown)) {
 		return errors.New("no sample shows an authorization after its fence, released and not")
 	}
 	return nil
+}
+
+// ending is what the best answer to a method proves.
+func (c Config) ending(m payment.Method) payment.Evidence {
+	if c.cannot(CanFinish(m)) != "" {
+		return payment.EvidencePending
+	}
+	return payment.EvidenceEffect
 }
 
 func (c Config) shown(m payment.Method, q Question, e payment.Evidence) bool {

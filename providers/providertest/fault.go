@@ -102,7 +102,7 @@ func unknownEitherWay(w *world) {
 				}
 				if applied {
 					w.server.will(says(w.Done(s, s.Amount)))
-					if again, v := w.send(s); v.Evidence != payment.EvidenceEffect {
+					if again, v := w.send(s); v.Evidence != w.ending(s.Method) {
 						w.Errorf("%s after %s: judged %s by %s (code %q)", s.Method, name, v.Evidence, v.Row, again.Code)
 					}
 				}

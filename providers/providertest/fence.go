@@ -91,7 +91,7 @@ func fencesAuthorizations(w *world) {
 // still on its way can change. Method: the object that merely holds money, which
 // a look-up before the fence takes for an effect.
 func fencedClaims(w *world) {
-	if w.traits.Fence == payment.FenceNone {
+	if w.traits.Fence == payment.FenceNone || !w.traits.Query {
 		return
 	}
 	s := w.Send(payment.MethodAuthorize)

@@ -175,7 +175,7 @@ func (w *world) able(a Ability) bool {
 	return true
 }
 
-// effects are the kinds of evidence that say that something was done.
+// effective reports whether evidence says that something was done, or will be.
 func effective(e payment.Evidence) bool {
 	return slices.Contains([]payment.Evidence{payment.EvidenceEffect, payment.EvidencePending}, e)
 }

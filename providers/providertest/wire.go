@@ -62,11 +62,11 @@ func sameRequest(w *world) {
 // build makes the request of s by the driver alone.
 func (w *world) build(d providers.Driver, s payment.Send) providers.Request {
 	w.Helper()
-	make := d.Build
+	form := d.Build
 	if s.Step.Fence() {
-		make = d.Fence
+		form = d.Fence
 	}
-	r, err := make(s)
+	r, err := form(s)
 	if err != nil {
 		w.Fatalf("%s, step %s: %v", s.Method, s.Step, err)
 	}
