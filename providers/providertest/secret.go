@@ -90,14 +90,12 @@ func noSecretRepeated(w *world) {
 				continue
 			}
 			for what, r := range map[string]providers.Response{
-				"in a message": w.Refused(400, "something_new", "No such thing: '"+secret+"'"),
-				"as a code":    w.Refused(402, secret, "no"),
-				"everywhere":   quoting(w.Done(s, s.Amount), secret),
+				"in a message":    w.Refused(400, "something_new", "No such thing: '"+secret+"'"),
+				"as a code":       w.Refused(402, secret, "no"),
+				"everywhere":      quoting(w.Done(s, s.Amount), secret),
+				"as an id of its": {Status: 400, Header: http.Header{"Request-Id": {secret}}, Body: w.Refused(400, "something_new", "no").Body},
 			} {
-				w.server.will(func(out http.ResponseWriter, in *http.Request) {
-					r.Header = http.Header{"Request-Id": {secret}, "X-Quoted": {in.Header.Get("Authorization")}}
-					says(r)(out, in)
-				})
+				w.server.will(says(r))
 				a, _ := w.send(s)
 				raw, err := json.Marshal(a)
 				if err != nil {
