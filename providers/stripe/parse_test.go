@@ -60,7 +60,7 @@ func TestOtherObjects(t *testing.T) {
 // however it is called.
 func TestUndocumentedStatus(t *testing.T) {
 	d := stripe.New(stripe.Config{})
-	for m, prefix := range map[payment.Method]string{payment.MethodAuthorize: "intent_", payment.MethodCapture: "capture_", payment.MethodVoid: "void_"} {
+	for prefix, m := range map[string]payment.Method{"intent_": payment.MethodAuthorize, "capture_": payment.MethodCapture, "void_": payment.MethodVoid} {
 		s := stripetest.Send(m)
 		if a := d.Parse(s, stripetest.JSON(200, stripetest.Intent(s, s.Amount, "rate_limit"))); a.Code != prefix+"rate_limit" || a.Amount != nil {
 			t.Errorf("%s: %+v", m, a)
@@ -130,7 +130,7 @@ func TestWords(t *testing.T) {
 	if a.Message != "No. (network decline code 51, advice 03)" {
 		t.Errorf("message %q", a.Message)
 	}
-	action := func(next stripetest.Object, more stripetest.Object) *payment.NextAction {
+	action := func(next, more stripetest.Object) *payment.NextAction {
 		o := stripetest.With(stripetest.Intent(s, s.Amount, "requires_action"), stripetest.Object{"next_action": next})
 		return d.Parse(s, stripetest.JSON(200, stripetest.With(o, more))).NextAction
 	}

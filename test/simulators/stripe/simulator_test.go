@@ -142,7 +142,7 @@ func TestWhatIsStored(t *testing.T) {
 		"lock timeout":       {simulator.FaultLockTimeout, "pm_card_visa", nil, 429, 200, false},
 		"409":                {simulator.FaultKeyInUse, "pm_card_visa", nil, 409, 200, false},
 		"401":                {simulator.FaultUnauthorized, "pm_card_visa", nil, 401, 200, false},
-		"unknown parameter":  {"", "pm_card_visa", []string{"ammount", "1"}, 400, 400, false},
+		"unknown parameter":  {"", "pm_card_visa", []string{"amount_of", "1"}, 400, 400, false},
 		"unknown instrument": {"", "pm_none", nil, 404, 404, false},
 		"by token":           {"", "pm_fault_429", nil, 429, 200, false},
 	} {
