@@ -90,7 +90,7 @@ func (f *flight) settles(d decision) bool {
 	}
 	account := f.account()
 	cancellable := account != nil && account.Traits().Fence != payment.FenceNone
-	return d.settle.State.Final() || (f.op().Response == nil && !(f.tooLate() && cancellable))
+	return d.settle.State.Final() || (f.op().Response == nil && (!f.tooLate() || !cancellable))
 }
 
 // unfinished reports whether the shopper has not acted in time, so that the
