@@ -44,12 +44,14 @@ type cluster struct {
 type settings struct {
 	program                       string // the binary
 	ledger                        string // address of the ledger; "" is the cluster's own
+	provider                      string // URL of the provider; "" is the cluster's wire
 	attemptBudget, attemptTimeout time.Duration
 	deadline, resolveBy           time.Duration // of an operation
 	inlineBudget                  time.Duration
 	sessionTTL                    time.Duration
 	sweepEvery, recheck           time.Duration
 	perAccount, maxInFlight       int
+	logLevel                      string
 }
 
 // newCluster starts the shared processes. What they hold in the end is audited.
@@ -59,7 +61,7 @@ func newCluster(t *testing.T) *cluster {
 		etcd: startEtcd(t), sandbox: startSandbox(t), keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
 		settings: settings{
 			program: binary, attemptBudget: attemptBudget, attemptTimeout: attemptTimeout, deadline: 2 * attemptBudget, resolveBy: 15 * time.Minute,
-			inlineBudget: inlineBudget, sessionTTL: sessionTTL, sweepEvery: 5 * time.Second, recheck: 30 * time.Second, perAccount: 16, maxInFlight: 4096,
+			inlineBudget: inlineBudget, sessionTTL: sessionTTL, sweepEvery: 5 * time.Second, recheck: 30 * time.Second, perAccount: 16, maxInFlight: 4096, logLevel: "info",
 		},
 	}
 	c.etcd.ready(t)
@@ -216,6 +218,7 @@ data_dir: %s
 grpc_addr: 127.0.0.1:0
 http_addr: 127.0.0.1:0
 ops_addr: 127.0.0.1:0
+log: {level: %s}
 session_ttl: %s
 drain_timeout: %s
 keys: {file: %s}
@@ -224,7 +227,7 @@ operation: {deadline: %s, attempt_budget: %s, attempt_timeout: %s, resolve_by: %
 sweep: {every: %s, per_account: %d, recheck: %s}
 retry: {spacing: [200ms, 400ms], max_sends: 6}
 accounts: [{name: %s, driver: sandbox, environment: sandbox, base_url: "%s"}]
-`, filepath.Join(dir, "data"), c.sessionTTL, drainTimeout, c.keyring, cmp.Or(c.ledger, c.etcd.addr),
+`, filepath.Join(dir, "data"), c.logLevel, c.sessionTTL, drainTimeout, c.keyring, cmp.Or(c.ledger, c.etcd.addr),
 		c.deadline, c.attemptBudget, c.attemptTimeout, c.resolveBy, c.inlineBudget, c.maxInFlight,
-		c.sweepEvery, c.perAccount, c.recheck, accountName, c.sandbox.address)
+		c.sweepEvery, c.perAccount, c.recheck, accountName, cmp.Or(c.provider, c.sandbox.address))
 }
