@@ -65,9 +65,18 @@ func sendable(s payment.State, step payment.StepName, kind payment.FenceKind) bo
 	return false
 }
 
-// tooLate reports whether the operation is an authorization that nobody waits
-// for any more: it is looked up and cancelled, not completed.
+// tooLate reports whether the operation is an authorization that nobody waits for
+// any more, the payer included: it is looked up and cancelled, not completed.
 func (f *flight) tooLate() bool {
 	op := f.op()
-	return op.Method == payment.MethodAuthorize && !f.o.cfg.Now().Before(op.ResolveBy)
+	end := op.ResolveBy
+	if op.State == payment.StateRequiresAction {
+		end = f.o.actBy(op)
+	}
+	return op.Method == payment.MethodAuthorize && !f.o.cfg.Now().Before(end)
+}
+
+// actBy is until when the shopper may act.
+func (o *Orchestrator) actBy(op payment.Operation) time.Time {
+	return op.Created.Add(o.cfg.ActionWindow)
 }

@@ -32,7 +32,7 @@ func TestEventOfItsOwnCancelDoesNotStopAFence(t *testing.T) {
 		}
 		op := w.operation(call)
 		if op.State != payment.StateFailed {
-			t.Errorf("it is %s (%s) and looked at again in %s, though the object is final", op.State, op.ParkReason, op.NextCheck.Sub(time.Now()))
+			t.Errorf("it is %s (%s) and looked at again in %s, though the object is final", op.State, op.ParkReason, time.Until(op.NextCheck))
 		}
 		if n := logged.count("left by an error"); n != 0 {
 			t.Errorf("%d errors logged", n)
@@ -76,7 +76,7 @@ func TestFenceWaitsForTheOldOwner(t *testing.T) {
 		go func() { _, _ = three.Resume(w.Context(), w.operation(call)) }()
 		time.Sleep(time.Second)
 		if op := w.operation(call); op.State == payment.StateFencing {
-			t.Errorf("it is being cancelled %s before the old owner's time is over", op.Created.Add(14*time.Minute+51*time.Second+75*time.Second).Sub(time.Now()))
+			t.Errorf("it is being cancelled %s before the old owner's time is over", time.Until(op.Created.Add(14*time.Minute+51*time.Second+75*time.Second)))
 		}
 		time.Sleep(5 * time.Minute)
 		t.Logf("in the end %s, %d effects", w.operation(call).State, w.effects())

@@ -300,3 +300,51 @@ func TestOrdersAreCompletedNotFenced(t *testing.T) {
 		}
 	})
 }
+
+// Goal: an authorization that waits for its shopper is cancelled when the shopper's
+// time is over, not before; an action that is taken in time counts; what the caller
+// was answered stays. Method: a redirect that is never opened, opened in time, or
+// declined while the shopper could still try again.
+func TestUnfinishedActionIsCancelled(t *testing.T) {
+	for name, c := range map[string]struct {
+		shows   string // from ten minutes on
+		state   payment.State
+		effects int
+		cancels int
+	}{
+		"never opened":                     {"requires_action", payment.StateFailed, 0, 1},
+		"opened in time":                   {"", payment.StateSucceeded, 1, 0},
+		"declined, and can be tried again": {"requires_payment_method", payment.StateFailed, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
+				p := w.provider(0)
+				p.traits.Query, p.traits.Fence, p.script = true, payment.FenceByObject, []line{leadingTo(payment.StateRequiresAction)}
+				p.show("requires_action")
+				o, call := w.boot("one"), newCall("key")
+				reply, err := o.Authorize(w.Context(), call, instruction("a", "b"))
+				if err != nil || !reply.Stored {
+					t.Fatalf("%+v, %v", reply, err)
+				}
+				stop := w.sweep("one", o)
+				defer stop()
+				time.Sleep(10 * time.Minute)
+				p.show(c.shows)
+				time.Sleep(19 * time.Minute)
+				if n := len(p.fencesSent()); n != 0 {
+					t.Errorf("%d cancels while the shopper may act", n)
+				}
+				time.Sleep(2 * time.Minute)
+				p.show("")
+				time.Sleep(time.Hour)
+				op := w.state(call, c.state, c.effects)
+				if n := len(p.fencesSent()); n != c.cancels || len(p.sends()) != 1 || len(w.provider(1).sends()) != 0 {
+					t.Errorf("%d cancels, %d sends, %d elsewhere", n, len(p.sends()), len(w.provider(1).sends()))
+				}
+				if string(op.Response) != string(reply.Bytes) {
+					t.Error("the response changed")
+				}
+			})
+		})
+	}
+}

@@ -101,6 +101,9 @@ type Config struct {
 	// ResolveBy is how long after its claim an Authorize is still completed;
 	// afterwards it is looked up and cancelled. Defaults to 15 minutes.
 	ResolveBy time.Duration
+	// ActionWindow is how long after the claim a shopper may act; an authorization
+	// that still waits for that is then cancelled. Defaults to 30 minutes.
+	ActionWindow time.Duration
 	// InlineBudget is how long a caller waits for an outcome before it gets the
 	// interim answer. Defaults to 20 seconds.
 	InlineBudget time.Duration
@@ -191,6 +194,7 @@ func (c *Config) setDefaults() {
 		{&c.OwnerGrace, 30 * time.Second},
 		{&c.TakeoverGrace, 5 * time.Second},
 		{&c.ResolveBy, 15 * time.Minute},
+		{&c.ActionWindow, 30 * time.Minute},
 		{&c.InlineBudget, 20 * time.Second},
 		{&c.ClaimTimeout, 5 * time.Second},
 		{&c.SessionMargin, 3 * time.Second},

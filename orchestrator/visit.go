@@ -68,7 +68,7 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 		return f.goOn(ctx, d)
 	case stranded:
 		return f.strand(ctx, reason)
-	case op.Response != nil, f.o.cfg.Now().Before(f.notBefore):
+	case op.State == payment.StatePending, op.State == payment.StateRequiresAction && !f.unfinished(), f.o.cfg.Now().Before(f.notBefore):
 		return f.postpone(ctx, cmp.Or(d.reason, "the provider has not decided yet"))
 	}
 	if err := f.ownSeen(ctx); err != nil {
@@ -90,7 +90,15 @@ func (f *flight) settles(d decision) bool {
 	}
 	account := f.account()
 	cancellable := account != nil && account.Traits().Fence != payment.FenceNone
-	return d.settle.State.Final() || (f.op().Response == nil && !(f.tooLate() && cancellable))
+	return d.settle.State.Final() || (f.op().Response == nil && (!f.tooLate() || !cancellable))
+}
+
+// unfinished reports whether the shopper has not acted in time, so that the
+// authorization is to be cancelled: also one that was declined, as long as the
+// shopper could try again.
+func (f *flight) unfinished() bool {
+	account := f.account()
+	return f.op().State == payment.StateRequiresAction && f.tooLate() && account != nil && account.Traits().Fence != payment.FenceNone
 }
 
 // goOn owns the operation for what a look has decided, and drives it on.
@@ -122,8 +130,8 @@ func (f *flight) stranded() (reason string, yes bool) {
 		return "the account is no longer configured", true
 	case account.Target() != attempt.Target:
 		return movedReason, true
-	case f.op().Response != nil:
-		return "", false // nothing would be sent: the provider decides
+	case f.op().State == payment.StatePending, f.op().State == payment.StateRequiresAction && !f.unfinished():
+		return "", false // nothing would be sent: others decide
 	case !f.o.cfg.Now().Before(attempt.ResendNotAfter):
 		return "the resend window is closed", true
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:
@@ -157,8 +165,12 @@ func (f *flight) postpone(ctx context.Context, reason string) error {
 // it is, the less often, and an authorization when it is time to cancel it.
 func (o *Orchestrator) nextLook(op payment.Operation, now time.Time) time.Time {
 	due := now.Add(min(max(o.cfg.ParkDelay, now.Sub(op.Created)/4), maxLook))
-	if op.Method == payment.MethodAuthorize && op.Response == nil && now.Before(op.ResolveBy) {
-		return earlier(due, op.ResolveBy)
+	end := op.ResolveBy
+	if op.State == payment.StateRequiresAction {
+		end = o.actBy(op)
+	}
+	if op.Method == payment.MethodAuthorize && op.State != payment.StatePending && now.Before(end) {
+		return earlier(due, end)
 	}
 	return due
 }

@@ -34,7 +34,7 @@ func (g *Guard) exchange(ctx context.Context, s payment.Send, r Request, parse p
 		return answer, nil
 	}
 	g.probe(ctx, payment.PointResponseReceived)
-	answer, doubt := g.parse(s, Response(resp), parse)
+	answer, doubt := g.parse(s, Response(resp), parse, secretsOf(s, r, signed))
 	if doubt != "" {
 		g.distrusted(ctx, s, doubt)
 	}
@@ -96,7 +96,7 @@ func (g *Guard) request(ctx context.Context, r Request) (*http.Request, error) {
 
 // parse has the driver read a response and checks what it says. doubt says why
 // it is not believed; "" if it is.
-func (g *Guard) parse(s payment.Send, resp Response, parse parser) (answer payment.Answer, doubt string) {
+func (g *Guard) parse(s payment.Send, resp Response, parse parser, secrets []string) (answer payment.Answer, doubt string) {
 	defer func() {
 		if p := recover(); p != nil {
 			answer = payment.Answer{Transport: payment.TransportAnswered}
@@ -105,10 +105,18 @@ func (g *Guard) parse(s payment.Send, resp Response, parse parser) (answer payme
 	}()
 	answer = parse(s, resp)
 	answer.Transport, answer.HTTPStatus = payment.TransportAnswered, resp.Status
-	if doubt = implausible(s, answer, g.cfg.Target.Environment); doubt != "" {
+	for _, cell := range []*string{&answer.RequestID, &answer.Code, &answer.Decline} {
+		if without(*cell, secrets) != *cell {
+			*cell, doubt = "", "the answer repeats a secret"
+		}
+	}
+	if doubt == "" {
+		doubt = implausible(s, answer, g.cfg.Target.Environment)
+	}
+	if doubt != "" {
 		return bare(answer), doubt
 	}
-	answer.Message, answer.RequestID = clean(answer.Message), requestID(answer.RequestID)
+	answer.Message, answer.RequestID = clean(without(answer.Message, secrets)), requestID(answer.RequestID)
 	return answer, ""
 }
 

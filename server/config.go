@@ -200,6 +200,10 @@ type Operation struct {
 	// still completed; after it no late charge is wanted, so it is looked up and
 	// cancelled. Not shorter than Deadline. Defaults to 15m.
 	ResolveBy time.Duration `koanf:"resolve_by"`
+	// ActionWindow is the time after the claim in which a shopper may act, at a
+	// redirect for instance; an authorization that still waits for that is then
+	// cancelled. Not shorter than Deadline. Defaults to 30m.
+	ActionWindow time.Duration `koanf:"action_window"`
 	// InlineBudget is how long a call waits for its operation before it is answered
 	// with the state as it is; the work goes on. A shorter client deadline comes
 	// first. Defaults to 20s.
@@ -304,7 +308,7 @@ func Default() Config {
 		},
 		Operation: Operation{
 			Deadline: 2 * time.Minute, AttemptBudget: 70 * time.Second, AttemptTimeout: 20 * time.Second,
-			ResolveBy: 15 * time.Minute, InlineBudget: 20 * time.Second, MaxInFlight: 4096,
+			ResolveBy: 15 * time.Minute, ActionWindow: 30 * time.Minute, InlineBudget: 20 * time.Second, MaxInFlight: 4096,
 		},
 		Sweep:    Sweep{Every: 5 * time.Second, PerAccount: 16, Recheck: 30 * time.Second},
 		Retry:    Retry(retry.Default()),

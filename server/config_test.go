@@ -71,7 +71,7 @@ func TestLoadRefuses(t *testing.T) {
 		"attempt beyond its end": {"operation: {attempt_timeout: 71s}", "operation.attempt_timeout: must be longer than 0s and not longer than operation.attempt_budget"},
 		"short session":          {"session_ttl: 2s", "session_ttl: must be whole seconds, at least 5s"},
 		"no accounts":            {"accounts: []", "accounts: must name at least one account"},
-		"driver not inherited":   {"accounts: [{name: a, environment: sandbox}]", "accounts[0].driver: must name a driver: sandbox"},
+		"driver not inherited":   {"accounts: [{name: a, environment: sandbox}]", "accounts[0].driver: must name a driver: sandbox, stripe"},
 		"two of one name":        {"accounts: [{name: a, driver: sandbox, environment: sandbox}, {name: a, driver: sandbox, environment: sandbox}]", "accounts[1].name: is the name of accounts[0] too"},
 		"key without cert":       {"tls: {key: k.pem}", "tls.cert: must be set together with tls.key"},
 		"endpoint without URL":   {"ledger: {etcd: {endpoints: ['etcd:2379']}}", "ledger.etcd.endpoints[0]: must be a URL such as https://etcd-0:2379"},

@@ -103,6 +103,7 @@ func (c *checks) operation(o Operation) {
 	c.that(o.AttemptBudget > 0 && o.AttemptBudget <= o.Deadline, "operation.attempt_budget", "must be longer than 0s and not longer than operation.deadline")
 	c.that(o.AttemptTimeout > 0 && o.AttemptTimeout <= o.AttemptBudget, "operation.attempt_timeout", "must be longer than 0s and not longer than operation.attempt_budget")
 	c.that(o.ResolveBy >= o.Deadline, "operation.resolve_by", "must not be shorter than operation.deadline")
+	c.that(o.ActionWindow >= o.Deadline, "operation.action_window", "must not be shorter than operation.deadline")
 	c.that(o.InlineBudget > 0, "operation.inline_budget", "must be longer than 0s")
 	c.that(o.MaxInFlight > 0, "operation.max_in_flight", "must be at least 1")
 }

@@ -42,8 +42,8 @@ func newCore(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycl
 		Ledger: records, Accounts: accounts, Table: table, Keys: keys, Renderer: Renderer{}, Policy: c.Retry.policy(),
 		OperationDeadline: c.Operation.Deadline, AttemptBudget: c.Operation.AttemptBudget, SendTimeout: c.Operation.AttemptTimeout,
 		ResolveBy: c.Operation.ResolveBy, InlineBudget: c.Operation.InlineBudget, MaxInFlight: c.Operation.MaxInFlight,
-		ParkDelay: c.Sweep.Recheck,
-		Logger:    t.logger, Tracer: t.tracer, Meter: t.meter, Probe: strike,
+		ParkDelay: c.Sweep.Recheck, ActionWindow: c.Operation.ActionWindow,
+		Logger: t.logger, Tracer: t.tracer, Meter: t.meter, Probe: strike,
 	})
 	if err != nil {
 		return nil, err

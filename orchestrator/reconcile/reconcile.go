@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -159,11 +160,11 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 		if err != nil {
 			return true, err
 		}
-		for _, o := range due {
-			if o.Due.After(now) && s.full[o.Key] {
-				continue
-			}
-			if err := s.take(ctx, o.Key, before[o.Key]); err != nil {
+		if s.full != nil {
+			due = slices.DeleteFunc(due, func(o ledger.Open) bool { return o.Due.After(now) && s.full[o.Key] })
+		}
+		for some := range slices.Chunk(due, readAhead) {
+			if err := s.takeAll(ctx, some, before); err != nil {
 				return true, err
 			}
 		}
@@ -174,17 +175,44 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 	return len(s.left) > 0, nil
 }
 
-// take puts an operation into its account's lane if it is to be visited and there
-// is room. account is whose it was when there was none; "" if that is not known.
-func (s *Sweep) take(ctx context.Context, key payment.OperationKey, account payment.AccountName) error {
-	if s.lanes.has(key) {
-		return nil
+// readAhead is how many operations are read at a time: one after the other, a
+// ledger that is a millisecond away would be what bounds the visits, and not
+// PerAccount.
+const readAhead = 32
+
+// takeAll takes operations in their order, having read them together.
+func (s *Sweep) takeAll(ctx context.Context, due []ledger.Open, before map[payment.OperationKey]payment.AccountName) error {
+	type read struct {
+		snap ledger.Snapshot
+		err  error
 	}
-	if account != "" && s.lanes.full(account) {
-		s.left[key] = account
-		return nil
+	reads := make([]*read, len(due))
+	var all sync.WaitGroup
+	for i, o := range due {
+		switch account := before[o.Key]; {
+		case s.lanes.has(o.Key):
+		case account != "" && s.lanes.full(account):
+			s.left[o.Key] = account
+		default:
+			reads[i] = &read{}
+			all.Go(func() { reads[i].snap, reads[i].err = s.cfg.Ledger.Read(ctx, o.Key) })
+		}
 	}
-	snap, err := s.cfg.Ledger.Read(ctx, key)
+	all.Wait()
+	for i, r := range reads {
+		if r == nil {
+			continue
+		}
+		if err := s.take(ctx, due[i].Key, r.snap, r.err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take puts an operation, as it was read, into its account's lane if it is to be
+// visited and there is room.
+func (s *Sweep) take(ctx context.Context, key payment.OperationKey, snap ledger.Snapshot, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrUnavailable):
 		return err
@@ -197,7 +225,7 @@ func (s *Sweep) take(ctx context.Context, key payment.OperationKey, account paym
 		}
 		return nil
 	}
-	if account = snap.Operation.Current().Account; !s.lanes.add(ctx, account, key) {
+	if account := snap.Operation.Current().Account; !s.lanes.add(ctx, account, key) {
 		s.left[key] = account
 	}
 	return nil

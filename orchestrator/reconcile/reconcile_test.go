@@ -24,6 +24,7 @@ type index struct {
 	broken map[payment.OperationKey]error
 	away   bool
 	reads  int
+	slow   time.Duration // that a read takes
 }
 
 func (x *index) Boot() payment.BootID { return "me" }
@@ -51,6 +52,7 @@ func (x *index) Due(_ context.Context, shard int, now time.Time, limit int) ([]l
 }
 
 func (x *index) Read(_ context.Context, k payment.OperationKey) (ledger.Snapshot, error) {
+	time.Sleep(x.slow)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.reads++
@@ -228,6 +230,25 @@ func TestBoundedPerAccount(t *testing.T) {
 		}
 		if x.reads > 4*many {
 			t.Errorf("%d reads for %d operations", x.reads, many)
+		}
+	})
+}
+
+// Goal: what bounds recovery is how many visits may be under way, not how far away
+// the ledger is. Method: reads that take as long as visits, and the time until many
+// operations have been visited.
+func TestReadsDoNotHoldUpVisits(t *testing.T) {
+	const width, many = 16, 1000
+	inSweep(t, width, func(x *index, v *visitor, s *reconcile.Sweep) {
+		x.slow, v.takes = 50*time.Millisecond, 100*time.Millisecond
+		for n := range many {
+			x.put(n, "a", -time.Hour, "", false)
+		}
+		stop := running(s)
+		defer stop()
+		time.Sleep(12 * time.Second) // a visit reads too: 150 ms each are 9.4 s for all of them
+		if n := len(v.visited); n != many {
+			t.Errorf("%d of %d were visited", n, many)
 		}
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/sandbox"
+	"github.com/acquitpay/acquit/providers/stripe"
 )
 
 // Account is the configuration of a provider account, as far as drivers need it.
@@ -26,7 +27,8 @@ type Account struct {
 	Name payment.AccountName
 	// Environment says whether the account moves money.
 	Environment payment.Environment
-	// BaseURL is the scheme and host of the provider's API.
+	// BaseURL is the scheme and host of the provider's API; "" for the driver's own
+	// Address of it.
 	BaseURL string
 	// Region is the provider's, for drivers that have regions.
 	Region string
@@ -38,6 +40,8 @@ type Account struct {
 // entry is a driver in the list.
 type entry struct {
 	name string
+	// address is the scheme and host of the provider's API; "" where an account must say.
+	address string
 	// complete refuses a configuration that is not this driver's, and fills in what
 	// the driver takes for granted.
 	complete func(Account) (Account, error)
@@ -47,8 +51,11 @@ type entry struct {
 // list is the list.
 func list() []entry {
 	return []entry{
-		{sandbox.Name, completeSandbox, func(a Account) (providers.Driver, error) {
+		{sandbox.Name, "", completeSandbox, func(a Account) (providers.Driver, error) {
 			return sandbox.New(sandbox.Config{MerchantID: a.MerchantID, Credential: a.Credential}), nil
+		}},
+		{stripe.Name, stripe.Address, completeStripe, func(a Account) (providers.Driver, error) {
+			return stripe.New(stripe.Config{ConnectedAccount: a.MerchantID, Credential: a.Credential}), nil
 		}},
 	}
 }
@@ -60,6 +67,17 @@ func Drivers() []string {
 		names = append(names, e.name)
 	}
 	return names
+}
+
+// Address is the scheme and host at which the driver's provider is; "" where each
+// account says its own, and for a driver that is not known.
+func Address(driver string) string {
+	for _, e := range list() {
+		if e.name == driver {
+			return e.address
+		}
+	}
+	return ""
 }
 
 // New returns the driver of an account and the target of its attempts. Errors
@@ -78,6 +96,7 @@ func New(driver string, a Account) (providers.Driver, payment.Target, error) {
 	if a.Credential == "" {
 		return fail(errors.New("no credential"))
 	}
+	a.BaseURL = cmp.Or(a.BaseURL, Address(driver))
 	base, err := url.Parse(a.BaseURL)
 	if err != nil || base.Host == "" {
 		return fail(errors.New("the base URL is not an absolute URL")) // the error itself quotes it
@@ -105,6 +124,25 @@ func completeSandbox(a Account) (Account, error) {
 	// Accounts of one sandbox are different merchants, or a look-up by our reference,
 	// which is the same on every account, would find what another account did.
 	a.MerchantID = cmp.Or(a.MerchantID, string(a.Name))
+	return a, nil
+}
+
+// completeStripe tells play money from money by the key, since the host is the
+// same. A live account leads nowhere but to Stripe: what stands elsewhere would be
+// believed about people's money.
+func completeStripe(a Account) (Account, error) {
+	mode := map[payment.Environment]string{payment.EnvironmentSandbox: "test", payment.EnvironmentLive: "live"}[a.Environment]
+	key := string(a.Credential)
+	switch {
+	case !strings.HasPrefix(key, "sk_"+mode+"_") && !strings.HasPrefix(key, "rk_"+mode+"_"):
+		return a, fmt.Errorf("a Stripe key of environment %s begins with sk_%s_ or rk_%s_; this one may be of the other environment", a.Environment, mode, mode)
+	case a.Environment == payment.EnvironmentLive && strings.TrimSuffix(a.BaseURL, "/") != stripe.Address:
+		return a, errors.New("a live account of Stripe leads to " + stripe.Address)
+	case a.MerchantID != "" && !strings.HasPrefix(a.MerchantID, "acct_"):
+		return a, errors.New("the merchant id of a Stripe account is a connected account, acct_…, or empty")
+	case a.Region != "":
+		return a, errors.New("a Stripe account has no region")
+	}
 	return a, nil
 }
 

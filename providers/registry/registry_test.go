@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/registry"
 )
 
@@ -52,7 +53,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*registry.Account)
 		why    string
 	}{
-		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox`},
+		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox, stripe`},
 		"a sandbox that is live":         {"sandbox", func(a *registry.Account) { a.Environment = payment.EnvironmentLive }, "moves no money"},
 		"a live credential in a sandbox": {"sandbox", func(a *registry.Account) { a.Credential = "sk_live_secret" }, "may be a live one"},
 		"no environment":                 {"sandbox", func(a *registry.Account) { a.Environment = "" }, "neither sandbox nor live"},
@@ -71,9 +72,63 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+func stripeAccount() registry.Account {
+	return registry.Account{Name: "main", Environment: payment.EnvironmentLive, Credential: "sk_live_secret"}
+}
+
+// Goal: an account of Stripe needs no address, in either environment, and acts
+// for a connected account where one is named.
+func TestStripe(t *testing.T) {
+	for environment, key := range map[payment.Environment]providers.Secret{
+		payment.EnvironmentLive: "rk_live_secret", payment.EnvironmentSandbox: "sk_test_secret",
+	} {
+		a := stripeAccount()
+		a.Environment, a.Credential, a.MerchantID = environment, key, "acct_1"
+		d, target, err := registry.New("stripe", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := payment.Target{Driver: "stripe", Environment: environment, Host: "api.stripe.com", MerchantID: "acct_1"}
+		if diff := cmp.Diff(want, target); diff != "" || registry.Address("stripe") != "https://api.stripe.com" {
+			t.Errorf("address %s, target (-want +got):\n%s", registry.Address("stripe"), diff)
+		}
+		r, err := d.Query(payment.Send{Method: payment.MethodAuthorize, Reference: "REF"})
+		if err != nil || r.Header.Get("Stripe-Account") != "acct_1" {
+			t.Errorf("header %v, error %v", r.Header, err)
+		}
+	}
+}
+
+// Goal: no account of Stripe mixes play money with money, or leads live keys
+// elsewhere; no error shows a key.
+func TestStripeRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*registry.Account)
+		why    string
+	}{
+		"a test key in earnest":             {func(a *registry.Account) { a.Credential = "sk_test_secret" }, "sk_live_"},
+		"a restricted test key in earnest":  {func(a *registry.Account) { a.Credential = "rk_test_secret" }, "sk_live_"},
+		"a live key in a sandbox":           {func(a *registry.Account) { a.Environment = payment.EnvironmentSandbox }, "sk_test_"},
+		"a restricted live key in one":      {func(a *registry.Account) { a.Environment, a.Credential = payment.EnvironmentSandbox, "rk_live_secret" }, "sk_test_"},
+		"a publishable key":                 {func(a *registry.Account) { a.Credential = "pk_live_secret" }, "sk_live_"},
+		"a key of something else":           {func(a *registry.Account) { a.Credential = "secret" }, "sk_live_"},
+		"a live account elsewhere":          {func(a *registry.Account) { a.BaseURL = "https://api.stripe.com.example" }, "leads to https://api.stripe.com"},
+		"a live account without encryption": {func(a *registry.Account) { a.BaseURL = "http://api.stripe.com" }, "leads to https://api.stripe.com"},
+		"a merchant that is none":           {func(a *registry.Account) { a.MerchantID = "secret" }, "acct_"},
+		"a region":                          {func(a *registry.Account) { a.Region = "eu" }, "no region"},
+	} {
+		a := stripeAccount()
+		c.change(&a)
+		_, _, err := registry.New("stripe", a)
+		if err == nil || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: error %v, want one that says %q", name, err, c.why)
+		}
+	}
+}
+
 // Goal: every driver in the list declares itself under the name it is listed by.
 func TestDriversAreListedUnderTheirNames(t *testing.T) {
-	if !slices.Equal(registry.Drivers(), []string{"sandbox"}) {
+	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe"}) {
 		t.Errorf("drivers %v", registry.Drivers())
 	}
 }

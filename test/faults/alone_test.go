@@ -22,7 +22,7 @@ func anywhere() []string {
 // TestServeAlone: one command on an empty directory is a service that can be
 // tried. It is not parallel, so that the time it takes to start is its own.
 func TestServeAlone(t *testing.T) {
-	p := start(t, "serve", nil, append([]string{"serve"}, anywhere()...)...)
+	p := start(t, binary, "serve", nil, append([]string{"serve"}, anywhere()...)...)
 	dir := filepath.Join(p.cmd.Dir, "acquit-data")
 	addr, _ := p.addresses(t)
 	took := time.Since(p.started)
@@ -43,11 +43,11 @@ func TestServeAlone(t *testing.T) {
 	tryBanner(t, said)
 
 	t.Run("a second one on its directory", func(t *testing.T) {
-		second := start(t, "second", nil, append([]string{"serve", "--data-dir", dir}, anywhere()...)...)
+		second := start(t, binary, "second", nil, append([]string{"serve", "--data-dir", dir}, anywhere()...)...)
 		refused(t, second, dir, "--data-dir")
 	})
 	t.Run("a second one on its port", func(t *testing.T) {
-		second := start(t, "second", nil, "serve", "--data-dir", t.TempDir(), "--grpc-addr", addr, "--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
+		second := start(t, binary, "second", nil, "serve", "--data-dir", t.TempDir(), "--grpc-addr", addr, "--http-addr", "127.0.0.1:0", "--ops-addr", "127.0.0.1:0")
 		refused(t, second, addr, "--grpc-addr")
 	})
 	t.Run("interrupted", func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestServeAloneKilled(t *testing.T) {
 	i := intent{key: "alone", token: "tok_ok", amount: 1000}
 	var first answer
 	for n := range 2 {
-		p := start(t, "serve", nil, append([]string{"serve", "--data-dir", dir}, anywhere()...)...)
+		p := start(t, binary, "serve", nil, append([]string{"serve", "--data-dir", dir}, anywhere()...)...)
 		addr, _ := p.addresses(t)
 		a := newCaller(t, "alone", addr).insist(t, i)
 		if a.state() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED || a.replayed != (n > 0) {

@@ -39,40 +39,23 @@ func newCaller(t *testing.T, name, addr string) *caller {
 	return &caller{name: name, conn: conn}
 }
 
-// intent is one thing a caller wants to happen once.
-type intent struct {
-	key    string
-	token  string
-	amount int64
-}
-
-// instead is the same key with another payload.
-func (i intent) instead(amount int64) intent {
-	i.amount = amount
-	return i
-}
-
-func (i intent) request() *acquitv1.AuthorizeRequest {
-	return &acquitv1.AuthorizeRequest{
-		Amount: &acquitv1.Money{MinorUnits: i.amount, CurrencyCode: "EUR"},
-		PaymentMethod: &acquitv1.PaymentMethod{Kind: &acquitv1.PaymentMethod_TokenSet{TokenSet: &acquitv1.TokenSet{
-			Tokens: []*acquitv1.AccountToken{{Account: accountName, Token: &acquitv1.AccountToken_StoredId{StoredId: i.token}}},
-		}}},
-		CaptureMode: acquitv1.CaptureMode_CAPTURE_MODE_MANUAL,
-	}
-}
-
 // answer is what came back from one call.
 type answer struct {
 	raw      []byte // the message as it was on the wire
-	response *acquitv1.AuthorizeResponse
+	response response
 	stored   bool // it is the last word about its key
 	replayed bool
 	err      error
+	began    time.Time
 	took     time.Duration
 }
 
-func (a answer) state() acquitv1.OperationState { return a.response.GetOperation().GetState() }
+func (a answer) state() acquitv1.OperationState {
+	if a.response == nil {
+		return acquitv1.OperationState_OPERATION_STATE_UNSPECIFIED
+	}
+	return a.response.GetOperation().GetState()
+}
 
 func (a answer) code() codes.Code { return status.Code(a.err) }
 
@@ -94,24 +77,22 @@ func (a answer) String() string {
 	return fmt.Sprintf("%s stored=%t replayed=%t after %s", a.state(), a.stored, a.replayed, a.took.Round(time.Millisecond))
 }
 
-// authorize makes one call and waits for what comes back.
-func (c *caller) authorize(ctx context.Context, i intent) answer {
-	began := time.Now()
+// call makes one call and waits for what comes back.
+func (c *caller) call(ctx context.Context, i intent) answer {
+	a := answer{began: time.Now()}
 	ctx = metadata.AppendToOutgoingContext(ctx, "idempotency-key", i.key)
-	var (
-		a      answer
-		header metadata.MD
-	)
-	a.err = c.conn.Invoke(ctx, acquitv1.PaymentService_Authorize_FullMethodName, i.request(), &a.raw,
+	method, request, response := i.message()
+	var header metadata.MD
+	a.err = c.conn.Invoke(ctx, method, request, &a.raw,
 		grpc.ForceCodec(verbatim{}), grpc.Header(&header), grpc.WaitForReady(false))
-	a.took = time.Since(began)
+	a.took = time.Since(a.began)
 	if a.err != nil {
 		return a
 	}
-	a.response = &acquitv1.AuthorizeResponse{}
-	if err := proto.Unmarshal(a.raw, a.response); err != nil {
-		a.err = fmt.Errorf("the answer is no AuthorizeResponse: %w", err)
+	if err := proto.Unmarshal(a.raw, response); err != nil {
+		a.err = fmt.Errorf("the answer to %s is not what it should be: %w", method, err)
 	}
+	a.response = response
 	a.stored = strings.Join(header.Get("acquit-should-retry"), ",") == "false"
 	a.replayed = strings.Join(header.Get("acquit-idempotent-replayed"), ",") == "true"
 	return a
@@ -120,7 +101,7 @@ func (c *caller) authorize(ctx context.Context, i intent) answer {
 // within makes one call with a deadline.
 func (c *caller) within(t *testing.T, limit time.Duration, i intent) answer {
 	t.Helper()
-	return c.authorize(bounded(t, limit), i)
+	return c.call(bounded(t, limit), i)
 }
 
 // bounded is the context of a call that begins now and has this much time.
@@ -134,7 +115,7 @@ func bounded(t *testing.T, limit time.Duration) context.Context {
 // begin makes a call beside the test; what comes back is sent once.
 func (c *caller) begin(ctx context.Context, i intent) <-chan answer {
 	back := make(chan answer, 1)
-	go func() { back <- c.authorize(ctx, i) }()
+	go func() { back <- c.call(ctx, i) }()
 	return back
 }
 
@@ -160,7 +141,7 @@ func (c *caller) persist(ctx context.Context, i intent) (answer, error) {
 	var history []string
 	for {
 		call, end := context.WithTimeout(ctx, 10*time.Second)
-		a := c.authorize(call, i)
+		a := c.call(call, i)
 		end()
 		if a.err == nil && a.stored {
 			return a, nil
@@ -181,6 +162,8 @@ func repeatable(a answer) bool {
 	switch a.code() {
 	case codes.Unavailable, codes.Aborted, codes.DeadlineExceeded, codes.ResourceExhausted:
 		return true
+	case codes.FailedPrecondition:
+		return a.reason() == "PARENT_UNKNOWN"
 	default:
 		return false
 	}

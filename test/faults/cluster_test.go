@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -29,44 +31,82 @@ const (
 )
 
 // cluster is what the serve processes of a deployment share: one etcd, one
-// provider, one key file.
+// provider, one key file. settings are what those are started with that start next.
 type cluster struct {
 	etcd    *ledgerProcess
 	sandbox *provider
 	keyring string
-	// attemptBudget and attemptTimeout are what its serve processes are started with.
-	attemptBudget, attemptTimeout time.Duration
+	audited *atomic.Bool
+	settings
 }
 
-// newCluster starts the shared processes.
+// settings are those of a serve process that tests differ in.
+type settings struct {
+	program                       string // the binary
+	ledger                        string // address of the ledger; "" is the cluster's own
+	provider                      string // URL of the provider; "" is the cluster's wire
+	attemptBudget, attemptTimeout time.Duration
+	deadline, resolveBy           time.Duration // of an operation
+	inlineBudget                  time.Duration
+	sessionTTL                    time.Duration
+	sweepEvery, recheck           time.Duration
+	perAccount, maxInFlight       int
+	logLevel                      string
+}
+
+// newCluster starts the shared processes. What they hold in the end is audited.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := &cluster{
-		etcd: startEtcd(t), sandbox: startSandbox(t), keyring: filepath.Join(t.TempDir(), "keyring"),
-		attemptBudget: attemptBudget, attemptTimeout: attemptTimeout,
+		etcd: startEtcd(t), sandbox: startSandbox(t), keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
+		settings: settings{
+			program: binary, attemptBudget: attemptBudget, attemptTimeout: attemptTimeout, deadline: 2 * attemptBudget, resolveBy: 15 * time.Minute,
+			inlineBudget: inlineBudget, sessionTTL: sessionTTL, sweepEvery: 5 * time.Second, recheck: 30 * time.Second, perAccount: 16, maxInFlight: 4096, logLevel: "info",
+		},
 	}
 	c.etcd.ready(t)
 	c.sandbox.ready(t)
+	c.etcd.audit = c.audit
+	t.Cleanup(func() { c.audit(t) })
 	return c
+}
+
+// with is the cluster as it starts processes with other settings.
+func (c *cluster) with(change func(*settings)) *cluster {
+	other := *c
+	change(&other.settings)
+	return &other
 }
 
 // patient lets the provider take its time: for tests that hold its answers back,
 // so that a slow machine does not make timeouts of them.
 func (c *cluster) patient() *cluster {
-	c.attemptBudget, c.attemptTimeout = 4*attemptBudget, 4*attemptBudget
-	return c
+	return c.with(func(s *settings) {
+		s.attemptBudget, s.attemptTimeout, s.deadline = 4*attemptBudget, 4*attemptBudget, 8*attemptBudget
+	})
+}
+
+// sweeping lets processes look after what is open all the time.
+func (c *cluster) sweeping() *cluster {
+	return c.with(func(s *settings) { s.sweepEvery, s.recheck = 500*time.Millisecond, time.Second })
+}
+
+// idle lets processes look after nothing but what is open when they start.
+func (c *cluster) idle() *cluster {
+	return c.with(func(s *settings) { s.sweepEvery = time.Hour })
 }
 
 // ledgerProcess is an etcd that can be brought back where it was.
 type ledgerProcess struct {
 	*process
 	dir, addr string
+	audit     func(*testing.T) // of what it holds, before it is gone
 }
 
 func startEtcd(t *testing.T) *ledgerProcess {
 	t.Helper()
 	l := &ledgerProcess{dir: t.TempDir(), addr: "127.0.0.1:0"}
-	l.process = start(t, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, binary, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	return l
 }
 
@@ -80,8 +120,9 @@ func (l *ledgerProcess) ready(t *testing.T) {
 // restart starts etcd again on the same data and address.
 func (l *ledgerProcess) restart(t *testing.T) {
 	t.Helper()
-	l.process = start(t, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, binary, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	l.ready(t)
+	t.Cleanup(func() { l.audit(t) })
 }
 
 // server is one serve process and a caller connected to it.
@@ -96,6 +137,14 @@ type server struct {
 // fault is "" or what ACQUIT_FAULT says.
 func (c *cluster) serve(t *testing.T, name, fault string) *server {
 	t.Helper()
+	s := c.launch(t, name, fault)
+	s.awaitReady(t)
+	return s
+}
+
+// launch starts a serve process.
+func (c *cluster) launch(t *testing.T, name, fault string) *server {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "acquit.yaml")
 	if err := os.WriteFile(file, []byte(c.config(dir)), 0o600); err != nil {
@@ -105,10 +154,14 @@ func (c *cluster) serve(t *testing.T, name, fault string) *server {
 	if fault != "" {
 		environ = append(environ, "ACQUIT_FAULT="+fault)
 	}
-	s := &server{process: start(t, name, environ, "serve", "--config", file), dir: dir}
+	return &server{process: start(t, c.program, name, environ, "serve", "--config", file), dir: dir}
+}
+
+// awaitReady waits until the process takes calls, and connects to it.
+func (s *server) awaitReady(t *testing.T) {
+	t.Helper()
 	grpc, ops := s.addresses(t)
-	s.ops, s.caller = ops, newCaller(t, name, grpc)
-	return s
+	s.ops, s.caller = ops, newCaller(t, s.process.name, grpc)
 }
 
 // awaitNotReady waits until the process tells its probes that it takes no calls.
@@ -165,13 +218,16 @@ data_dir: %s
 grpc_addr: 127.0.0.1:0
 http_addr: 127.0.0.1:0
 ops_addr: 127.0.0.1:0
+log: {level: %s}
 session_ttl: %s
 drain_timeout: %s
 keys: {file: %s}
 ledger: {etcd: {endpoints: ["http://%s"]}}
-operation: {deadline: %s, attempt_budget: %s, attempt_timeout: %s, inline_budget: %s}
+operation: {deadline: %s, attempt_budget: %s, attempt_timeout: %s, resolve_by: %s, inline_budget: %s, max_in_flight: %d}
+sweep: {every: %s, per_account: %d, recheck: %s}
 retry: {spacing: [200ms, 400ms], max_sends: 6}
 accounts: [{name: %s, driver: sandbox, environment: sandbox, base_url: "%s"}]
-`, filepath.Join(dir, "data"), sessionTTL, drainTimeout, c.keyring, c.etcd.addr,
-		2*c.attemptBudget, c.attemptBudget, c.attemptTimeout, inlineBudget, accountName, c.sandbox.address)
+`, filepath.Join(dir, "data"), c.logLevel, c.sessionTTL, drainTimeout, c.keyring, cmp.Or(c.ledger, c.etcd.addr),
+		c.deadline, c.attemptBudget, c.attemptTimeout, c.resolveBy, c.inlineBudget, c.maxInFlight,
+		c.sweepEvery, c.perAccount, c.recheck, accountName, cmp.Or(c.provider, c.sandbox.address))
 }

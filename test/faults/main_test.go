@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -53,21 +54,24 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "acquit")
-	args := []string{"build", "-tags", "faults", "-o", binary}
-	if raceDetector {
-		args = append(args, "-race")
-	}
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	build := exec.CommandContext(ctx, "go", append(args, "github.com/acquitpay/acquit/server/acquit")...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "go %v: %v\n", args, err)
+	if err := build(ctx, binary, raceDetector); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	fmt.Fprintf(os.Stderr, "built acquit in %s\n", time.Since(began).Round(time.Millisecond))
 	return m.Run()
+}
+
+// build makes the program with the fault points in it.
+func build(ctx context.Context, to string, race bool) error {
+	args := []string{"build", "-tags", "faults", "-o", to, fmt.Sprintf("-race=%t", race), "github.com/acquitpay/acquit/server/acquit"}
+	if said, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, said)
+	}
+	return nil
 }
 
 // sourcesSeen opens every directory of the module, once, within a test. The go

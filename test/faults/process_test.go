@@ -32,15 +32,15 @@ type process struct {
 	exited  chan struct{} // closed when the process has been waited for
 }
 
-// start runs acquit with arguments in an empty directory and, beside a bare
+// start runs program, an acquit, with arguments in an empty directory and, beside a bare
 // environment, with environ. Nothing of the environment of the test gets in: a
 // developer's ACQUIT_ variables would change what is tested.
-func start(t *testing.T, name string, environ []string, args ...string) *process {
+func start(t *testing.T, program, name string, environ []string, args ...string) *process {
 	t.Helper()
 	if err := sourcesSeen(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{name: name, cmd: exec.Command(binary, args...), stdout: newOutput(), stderr: newOutput(), exited: make(chan struct{})}
+	p := &process{name: name, cmd: exec.Command(program, args...), stdout: newOutput(), stderr: newOutput(), exited: make(chan struct{})}
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = append([]string{"HOME=" + p.cmd.Dir, "TMPDIR=" + t.TempDir()}, environ...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr

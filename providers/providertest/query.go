@@ -1,0 +1,138 @@
+package providertest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/acquitpay/acquit/orchestrator/mapping"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
+)
+
+func queryProperties() []property {
+	return []property{
+		{"a look-up is a GET that carries no key and no body", plainGet},
+		{"a look-up finds the object by its id and by our reference", finds},
+		{"what was not found proves nothing", notFound},
+		{"the refusal of a look-up proves nothing", refusedLookUp},
+		{"another's object is not taken for ours", foreignObject},
+		{"a status that is not documented proves nothing in a look-up", oddLookUp},
+	}
+}
+
+// asked are the sends of a driver that looks up, without an id and with one.
+func (w *world) asked() []payment.Send {
+	if !w.traits.Query {
+		return nil
+	}
+	var list []payment.Send
+	for _, s := range w.sends() {
+		list = append(list, s)
+		s.ProviderReference = "obj_known"
+		list = append(list, s)
+	}
+	return list
+}
+
+// Goal: asking has no effect and gives no key away. Method: what arrives.
+func plainGet(w *world) {
+	if !w.traits.Query {
+		if r, err := w.New(w.Credentials[0]).Query(w.Send(payment.MethodAuthorize)); !errors.Is(err, providers.ErrUnsupported) {
+			w.Errorf("no look-up is declared, but one is built: %+v, error %v", r, err)
+		}
+	}
+	for _, s := range w.asked() {
+		w.server.will(says(w.Found(s, s.Amount)))
+		w.ask(s, mapping.Query)
+		got := w.server.take()[0]
+		if got.Method != http.MethodGet || got.Body != "" || strings.Contains(fmt.Sprint(got), string(s.Key)) || got.Header.Get("Idempotency-Key") != "" {
+			w.Errorf("look-up of %s by %q: %+v", s.Method, s.ProviderReference, got)
+		}
+	}
+}
+
+// Goal: a look-up shows the effect that is there, and says that it found it.
+func finds(w *world) {
+	for _, s := range w.asked() {
+		w.server.will(says(w.Found(s, s.Amount)))
+		a, v := w.ask(s, mapping.Query)
+		if v.Evidence != payment.EvidenceEffect || !a.ObjectFound || a.Reference == "" {
+			w.Errorf("%s by %q: %s proves %s (answer %+v)", s.Method, s.ProviderReference, v.Row, v.Evidence, a)
+		}
+	}
+}
+
+// Goal: what is not there yet may still come.
+func notFound(w *world) {
+	for _, s := range w.asked() {
+		if !w.able(CanMiss(s.Method)) {
+			continue
+		}
+		w.server.will(says(w.Missing(s)))
+		for _, m := range []payment.Method{mapping.Query, mapping.Fenced} {
+			if a, v := w.ask(s, m); v.Evidence != payment.EvidenceUnknown || a.ObjectFound {
+				w.Errorf("%s by %q, %s: %s proves %s (answer %+v)", s.Method, s.ProviderReference, m, v.Row, v.Evidence, a)
+			}
+		}
+	}
+}
+
+// Goal: the refusal of a question says nothing about the thing asked for. Method:
+// every refusal among the samples as the answer to a look-up.
+func refusedLookUp(w *world) {
+	for _, s := range w.asked() {
+		for _, sample := range w.Samples {
+			if sample.Response.Status < 300 {
+				continue
+			}
+			w.server.will(says(sample.Response))
+			for _, m := range []payment.Method{mapping.Query, mapping.Fenced} {
+				if a, v := w.ask(s, m); v.Evidence != payment.EvidenceUnknown || a.ObjectFound {
+					w.Errorf("%s, %s with %q: %s proves %s", s.Method, m, sample.Name, v.Row, v.Evidence)
+				}
+			}
+		}
+	}
+}
+
+// Goal: what somebody else did is not taken for what we did. Method: the object
+// of a send that is alike but for our reference, and one with another id than was
+// asked for.
+func foreignObject(w *world) {
+	for _, s := range w.asked() {
+		if w.able(CanEcho(s.Method)) {
+			other := s
+			other.Reference = "ANOTHERREFERENCE"
+			w.server.will(says(w.Found(other, s.Amount)))
+			if a, v := w.ask(s, mapping.Query); v.Evidence != payment.EvidenceUnknown {
+				w.Errorf("%s by %q, another's: %s proves %s (answer %+v)", s.Method, s.ProviderReference, v.Row, v.Evidence, a)
+			}
+			w.server.will(says(w.Done(other, s.Amount)))
+			if a, v := w.send(s); s.ProviderReference == "" && v.Evidence != payment.EvidenceUnknown {
+				w.Errorf("%s answered with another's: %s proves %s (answer %+v)", s.Method, v.Row, v.Evidence, a)
+			}
+		}
+		if s.ProviderReference != "" {
+			other := s
+			other.ProviderReference = "obj_another"
+			w.server.will(says(w.Found(other, s.Amount)))
+			if a, v := w.ask(s, mapping.Query); v.Evidence != payment.EvidenceUnknown {
+				w.Errorf("%s, another id: %s proves %s (answer %+v)", s.Method, v.Row, v.Evidence, a)
+			}
+		}
+	}
+}
+
+// Goal: a status that nobody documents is not guessed in a look-up either.
+func oddLookUp(w *world) {
+	for _, s := range w.asked() {
+		w.server.will(says(w.Odd(s)))
+		for _, m := range []payment.Method{mapping.Query, mapping.Fenced} {
+			if a, v := w.ask(s, m); v.Evidence != payment.EvidenceUnknown {
+				w.Errorf("%s by %q, %s: %s proves %s (code %q)", s.Method, s.ProviderReference, m, v.Row, v.Evidence, a.Code)
+			}
+		}
+	}
+}
