@@ -20,8 +20,9 @@ type figures struct {
 	ops, failed, dropped int
 	elapsed              time.Duration
 	p50, p99             time.Duration
-	proposals            float64 // of raft, for each operation
-	live                 float64 // bytes of etcd that an operation leaves, once history is dropped
+	cpu                  time.Duration // of its server process, for each operation; etcd's too where that is embedded
+	proposals            float64       // of raft, for each operation
+	live                 float64       // bytes of etcd that an operation leaves, once history is dropped
 }
 
 func (f figures) rate() float64 { return float64(f.ops) / f.elapsed.Seconds() }
@@ -67,7 +68,7 @@ type measured struct {
 	crew      *crew
 	before    standing
 	proposals uint64
-	warm      int // calls that do not count
+	worked    time.Duration
 }
 
 // begin warms a side up and notes where it stands.
@@ -75,7 +76,6 @@ func begin(ctx context.Context, s *side, c cell) (*measured, error) {
 	m := &measured{side: s, cell: c, crew: newCrew(s.conn, c.workload, c.callers)}
 	m.load(ctx, warmTime)
 	for _, one := range m.crew.callers {
-		m.warm += one.effects + one.failed
 		one.took = nil
 	}
 	m.crew.elapsed, m.crew.dropped = 0, 0
@@ -94,15 +94,25 @@ func (m *measured) load(ctx context.Context, d time.Duration) {
 	m.crew.closed(ctx, forTime(d))
 }
 
-// round is one turn of the side. Proposals are counted within turns only.
+// round is one turn of the side. Proposals and processor time are counted within
+// turns only.
 func (m *measured) round(ctx context.Context, d time.Duration) error {
 	before, err := m.stands(ctx)
 	if err != nil {
 		return err
 	}
+	began, err := m.process.worked()
+	if err != nil {
+		return err
+	}
 	m.load(ctx, d)
+	ended, err := m.process.worked()
+	if err != nil {
+		return err
+	}
 	after, err := m.stands(ctx)
 	m.proposals += after.index - before.index
+	m.worked += ended - began
 	return errors.Join(err, ctx.Err())
 }
 
@@ -129,6 +139,7 @@ func (m *measured) end(ctx context.Context) (figures, error) {
 	}
 	slices.Sort(took)
 	f.p50, f.p99 = quantile(took, 0.50), quantile(took, 0.99)
+	f.cpu = m.worked / time.Duration(f.ops)
 	f.proposals = float64(m.proposals) / float64(f.ops)
 	f.live = float64(after.bytes-m.before.bytes) / float64(f.ops)
 	return f, nil

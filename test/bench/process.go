@@ -113,6 +113,29 @@ func (p *process) anonymous() (int64, error) {
 	return 0, fmt.Errorf("memory of %s: its status has no RssAnon", p.name)
 }
 
+// clockTick is the unit of the kernel's times, on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+// worked is the time that the process has spent on processors. Unlike its speed
+// it hardly depends on what else the machine does.
+func (p *process) worked() (time.Duration, error) {
+	raw, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "stat"))
+	if err != nil {
+		return 0, fmt.Errorf("processor time of %s: %w", p.name, err)
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ") // what is before it may hold blanks
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("processor time of %s: its stat is %q", p.name, raw)
+	}
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("processor time of %s: %w", p.name, err)
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	return time.Duration(user+system) * clockTick, err
+}
+
 // tail keeps the end of what a process writes. Safe for concurrent use.
 type tail struct {
 	mu   sync.Mutex

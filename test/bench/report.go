@@ -46,14 +46,14 @@ func (r report) write(w io.Writer) {
 }
 
 func (r report) writeCompared(w io.Writer) {
-	fmt.Fprint(w, "| etcd | load | calls/s | ratio | p50 ms | ratio | p99 ms | ratio | proposals/call | live bytes/call | not sent or failed |\n"+
-		"|---|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(w, "| etcd | load | calls/s | ratio | p50 ms | ratio | p99 ms | ratio | CPU ms/call | proposals/call | live bytes/call | not sent or failed |\n"+
+		"|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range r.compared {
 		f, a := c.floor, c.acquit
-		fmt.Fprintf(w, "| %s | %s | %.0f / %.0f | %.2f | %s / %s | %.2f | %s / %s | %.2f | %.2f / %.2f | %.0f / %.0f | %d / %d |\n",
+		fmt.Fprintf(w, "| %s | %s | %.0f / %.0f | %.2f | %s / %s | %.2f | %s / %s | %.2f | %s / %s | %.2f / %.2f | %.0f / %.0f | %d / %d |\n",
 			c.place, c.cell, f.rate(), a.rate(), a.rate()/f.rate(),
 			ms(f.p50), ms(a.p50), ratio(a.p50, f.p50), ms(f.p99), ms(a.p99), ratio(a.p99, f.p99),
-			f.proposals, a.proposals, f.live, a.live, f.dropped+f.failed, a.dropped+a.failed)
+			ms(f.cpu), ms(a.cpu), f.proposals, a.proposals, f.live, a.live, f.dropped+f.failed, a.dropped+a.failed)
 	}
 }
 
