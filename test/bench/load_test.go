@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,15 +19,14 @@ import (
 type service struct {
 	grpc.ClientConnInterface
 
-	takes func(n int) time.Duration
-	calls int
+	takes func(n int64) time.Duration
+	calls atomic.Int64
 	state acquitv1.OperationState
 }
 
 // Invoke implements grpc.ClientConnInterface.
 func (s *service) Invoke(_ context.Context, _ string, _, reply any, _ ...grpc.CallOption) error {
-	s.calls++
-	time.Sleep(s.takes(s.calls))
+	time.Sleep(s.takes(s.calls.Add(1)))
 	into, ok := reply.(*[]byte)
 	if !ok {
 		return fmt.Errorf("an answer into %T", reply)
@@ -40,7 +40,7 @@ func (s *service) Invoke(_ context.Context, _ string, _, reply any, _ ...grpc.Ca
 // Method: one caller, five calls due at a fixed rate, of which the first hangs.
 func TestOpenLoopCountsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &service{state: acquitv1.OperationState_OPERATION_STATE_SUCCEEDED, takes: func(n int) time.Duration {
+		s := &service{state: acquitv1.OperationState_OPERATION_STATE_SUCCEEDED, takes: func(n int64) time.Duration {
 			if n == 1 {
 				return 350 * time.Millisecond
 			}
@@ -61,12 +61,12 @@ func TestOpenLoopEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &service{
 			state: acquitv1.OperationState_OPERATION_STATE_SUCCEEDED,
-			takes: func(int) time.Duration { return 300 * time.Millisecond },
+			takes: func(int64) time.Duration { return 300 * time.Millisecond },
 		}
 		c := newCrew(s, authorizeOnly(), 1)
 		c.open(t.Context(), 10, time.Second)
-		if s.calls != 7 || c.dropped != 3 { // the last begins at 1.8 s, before the cut at 2 s
-			t.Errorf("%d calls made and %d dropped, want 7 and 3", s.calls, c.dropped)
+		if n := s.calls.Load(); n != 7 || c.dropped != 3 { // the last begins at 1.8 s, before the cut at 2 s
+			t.Errorf("%d calls made and %d dropped, want 7 and 3", n, c.dropped)
 		}
 	})
 }
@@ -75,7 +75,7 @@ func TestOpenLoopEnds(t *testing.T) {
 // service that does not know its outcomes.
 func TestUnknownIsNoEffect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &service{state: acquitv1.OperationState_OPERATION_STATE_UNKNOWN, takes: func(int) time.Duration { return time.Millisecond }}
+		s := &service{state: acquitv1.OperationState_OPERATION_STATE_UNKNOWN, takes: func(int64) time.Duration { return time.Millisecond }}
 		c := newCrew(s, authorizeOnly(), 2)
 		c.closed(t.Context(), upTo(5))
 		var side side
