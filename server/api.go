@@ -22,6 +22,11 @@ import (
 // a few hundred KiB; what is larger is refused before it is read whole.
 const maxMessage = 1 << 20
 
+// streamWorkers is how many goroutines are kept for calls. A new one for each call
+// would grow its stack anew through the chain, which costs more than the chain
+// does. It is no limit: when all of them are at work, a call gets one of its own.
+const streamWorkers = 64
+
 // API is what the gRPC services are made of. All fields but those of Chain are
 // required.
 type API struct {
@@ -49,6 +54,7 @@ func (a API) Server(more ...grpc.ServerOption) *grpc.Server {
 		grpc.ChainUnaryInterceptor(interceptors.Chain(a.Chain)...),
 		grpc.ChainStreamInterceptor(interceptors.StreamChain(a.Chain)...),
 		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.NumStreamWorkers(streamWorkers),
 		// Clients may ping idle connections, so that they notice a dead server before
 		// a payment does; more often than this is abuse.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

@@ -123,7 +123,7 @@ func (l *Ledger) keep(w *write, op payment.OperationKey, n ledger.News) error {
 			return err
 		}
 		w.event = &eventPut{key: l.keys.event(*n.Event), value: string(raw)}
-		w.guard = append(w.guard, clientv3.Compare(clientv3.CreateRevision(w.event.key), "=", 0))
+		w.guard = append(w.guard, createdAt(w.event.key, 0))
 		w.looks = append(w.looks, lookAtEvent(w.event.key))
 	}
 	if n.Attention != nil {
@@ -132,7 +132,7 @@ func (l *Ledger) keep(w *write, op payment.OperationKey, n ledger.News) error {
 			return err
 		}
 		key := l.keys.attention(*n.Attention)
-		absent := []clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(key), "=", 0)}
+		absent := []clientv3.Cmp{createdAt(key, 0)}
 		w.then = append(w.then, clientv3.OpTxn(absent, []clientv3.Op{clientv3.OpPut(key, string(raw))}, nil))
 	}
 	return nil

@@ -102,7 +102,7 @@ func (l *Ledger) tryPin(ctx context.Context, key, value string) ([]byte, error) 
 	ctx, cancel := l.request(ctx)
 	defer cancel()
 	resp, err := l.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+		If(createdAt(key, 0)).
 		Then(clientv3.OpPut(key, value)).
 		Else(clientv3.OpGet(key)).
 		Commit()
@@ -175,7 +175,7 @@ func (l *Ledger) replace(ctx context.Context, key string, rev int64, value strin
 	ctx, cancel := l.request(ctx)
 	defer cancel()
 	resp, err := l.client.Txn(ctx).
-		If(clientv3.Compare(clientv3.ModRevision(key), "=", rev)).
+		If(modifiedAt(key, rev)).
 		Then(clientv3.OpPut(key, value)).
 		Commit()
 	if err != nil {

@@ -70,7 +70,7 @@ func (l *Ledger) prepareRecord(s ledger.Snapshot, p *payment.Payment) (*write, e
 	if err != nil {
 		return nil, err
 	}
-	w.guard = []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", s.Revision.Payment)}
+	w.guard = []clientv3.Cmp{modifiedAt(key, s.Revision.Payment)}
 	w.then = []clientv3.Op{clientv3.OpPut(key, string(raw))}
 	w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
 		return ledger.Snapshot{Payment: *p, Revision: ledger.Revision{Payment: resp.Header.Revision}}, nil

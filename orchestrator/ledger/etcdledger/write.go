@@ -34,7 +34,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 	}
 	w := l.prepare(s, c)
 	w.under, w.looks = &guard, append(w.looks, lookAtSession(guard.Key))
-	w.guard = append(w.guard, clientv3.Compare(clientv3.CreateRevision(l.keys.operation(c.Operation.Key)), "=", 0), alive(guard))
+	w.guard = append(w.guard, createdAt(l.keys.operation(c.Operation.Key), 0), alive(guard))
 	w.refusal = func(now present) error {
 		switch {
 		case now.Revision.Operation != 0:
@@ -87,8 +87,8 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 	w := l.prepare(s, c)
 	w.under, w.looks = &guard, append(w.looks, lookAtSession(guard.Key))
 	w.guard = append(w.guard,
-		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation),
-		clientv3.Compare(clientv3.ModRevision(l.keys.marker(c.Operation.Key)), "=", s.Revision.Marker), // 0: absent
+		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation),
+		modifiedAt(l.keys.marker(c.Operation.Key), s.Revision.Marker), // 0: absent
 		alive(guard))
 	w.refusal = func(now present) error {
 		switch {
@@ -128,7 +128,7 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	}
 	w := l.prepare(s, c)
 	w.guard = append(w.guard,
-		clientv3.Compare(clientv3.ModRevision(l.keys.operation(c.Operation.Key)), "=", s.Revision.Operation))
+		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation))
 	w.refusal = func(now present) error {
 		switch {
 		case now.Revision.Operation != s.Revision.Operation:
@@ -178,7 +178,7 @@ func (l *Ledger) owner(op payment.Operation) (session.Guard, bool, error) {
 
 // alive compares that the session is the one that guard was taken from.
 func alive(guard session.Guard) clientv3.Cmp {
-	return clientv3.Compare(clientv3.CreateRevision(guard.Key), "=", guard.Created)
+	return createdAt(guard.Key, guard.Created)
 }
 
 // prepare starts a write of an operation with what all of them have: the guard
@@ -192,7 +192,7 @@ func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
 	}}
 	if c.Payment != nil {
 		key := l.keys.payment(c.Payment.Tenant, c.Payment.ID)
-		w.guard = append(w.guard, clientv3.Compare(clientv3.ModRevision(key), "=", s.Revision.Payment)) // 0: absent
+		w.guard = append(w.guard, modifiedAt(key, s.Revision.Payment)) // 0: absent
 	}
 	w.mine = func(now present) bool {
 		rev := now.Revision.Operation
