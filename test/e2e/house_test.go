@@ -29,9 +29,10 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/transport"
 	"github.com/acquitpay/acquit/server"
+	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
-// credential is the secret of every account.
+// credential is the secret of every account of the sandbox.
 const credential = sandbox.CredentialPrefix + "PLANTEDCREDENTIAL"
 
 // ttl is how long a process life outlives its last sign.
@@ -45,6 +46,7 @@ type house struct {
 	keys      *keyring.Ring
 	table     *mapping.Table
 	providers []*provider
+	stripes   []*stripeAccount
 	processes []*process
 
 	logs   *logBook
@@ -58,7 +60,8 @@ type house struct {
 // at a provider that answers at once.
 type setting struct {
 	accounts []payment.AccountName // in the order in which routing prefers them
-	latency  time.Duration         // of the providers
+	latency  time.Duration         // of the sandbox's
+	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
 }
 
 // inHouse runs a test in a house, lets everything that is on its way arrive,
@@ -75,6 +78,10 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		for i, name := range s.accounts {
+			if s.stripe != nil {
+				h.stripes = append(h.stripes, newStripe(t, name, *s.stripe))
+				continue
+			}
 			h.providers = append(h.providers, newProvider(t, name, simulator.Config{Dir: dirs[i], Latency: s.latency}))
 		}
 		body(h)
@@ -123,7 +130,7 @@ type process struct {
 func (h *house) start(boot payment.BootID, probe func(context.Context, payment.Point), change ...func(*plan)) *process {
 	h.Helper()
 	c := server.Default()
-	logger := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := h.logger()
 	p := plan{
 		chain: interceptors.Config{Logger: logger},
 		flow: orchestrator.Config{
@@ -148,21 +155,26 @@ func (h *house) start(boot payment.BootID, probe func(context.Context, payment.P
 	return life
 }
 
+// logger writes to the house's log, at every level.
+func (h *house) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 // accounts are the guards of one process, which share a transport.
 func (h *house) accounts(logger *slog.Logger, probe func(context.Context, payment.Point)) []orchestrator.ConfiguredAccount {
 	h.Helper()
 	wire := transport.New(transport.Config{DialContext: h.dial, TracerProvider: h.tracer})
 	h.Cleanup(wire.CloseIdleConnections)
 	var accounts []orchestrator.ConfiguredAccount
-	for _, p := range h.providers {
-		driver, target, err := registry.New(sandbox.Name, registry.Account{
-			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: credential,
+	for _, p := range h.remotes() {
+		driver, target, err := registry.New(p.driver, registry.Account{
+			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: p.credential,
 		})
 		if err != nil {
 			h.Fatal(err)
 		}
 		guard, err := providers.New(providers.Config{
-			Name: p.account, Driver: driver, Target: target, Credential: registry.CredentialID(credential), BaseURL: "http://" + p.host,
+			Name: p.account, Driver: driver, Target: target, Credential: registry.CredentialID(p.credential), BaseURL: "http://" + p.host,
 			Transport: wire, Probe: probe, Logger: logger,
 		})
 		if err != nil {
@@ -175,7 +187,7 @@ func (h *house) accounts(logger *slog.Logger, probe func(context.Context, paymen
 
 // dial connects to the provider of a host.
 func (h *house) dial(ctx context.Context, _, address string) (net.Conn, error) {
-	for _, p := range h.providers {
+	for _, p := range h.remotes() {
 		if address == p.host+":80" {
 			return p.dial(ctx)
 		}
