@@ -129,7 +129,7 @@ func (h *house) provider(account payment.AccountName) *provider {
 func (h *house) operation(key payment.IdempotencyKey) payment.Operation {
 	h.Helper()
 	call := payment.Call{Tenant: "default", Method: payment.MethodAuthorize, Key: key}
-	s, err := h.store.Ledger("reader").Read(h.Context(), call.OperationKey())
+	s, err := h.store.Ledger(reader).Read(h.Context(), call.OperationKey())
 	if err != nil {
 		h.Fatalf("operation of key %s: %v", key, err)
 	}

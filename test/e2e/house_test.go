@@ -38,6 +38,9 @@ const credential = sandbox.CredentialPrefix + "PLANTEDCREDENTIAL"
 // ttl is how long a process life outlives its last sign.
 const ttl = 15 * time.Second
 
+// reader is who reads the store for a test.
+const reader payment.BootID = "reader"
+
 // house is a deployment in a bubble of fake time: one store, one provider for
 // each account, and as many processes as a test boots.
 type house struct {
@@ -104,6 +107,7 @@ func newHouse(t *testing.T) *house {
 		T: t, keys: keys, table: table, store: ledgertest.NewStore(t, ledgertest.Config{TTL: ttl}),
 		logs: &logBook{}, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader(),
 	}
+	h.store.EndSession(reader) // it looks after nothing: the shards are for those that do
 	h.tracer = sdktrace.NewTracerProvider(sdktrace.WithSyncer(h.spans))
 	h.meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(h.reader))
 	return h

@@ -175,7 +175,7 @@ func TestAKeyOfAnotherRequestAtStripe(t *testing.T) {
 // toldPeople checks that people were told once, and why.
 func (h *house) toldPeople(kind payment.AttentionKind) {
 	h.Helper()
-	all, err := h.store.Ledger("reader").Attention(h.Context(), "default", "", 100)
+	all, err := h.store.Ledger(reader).Attention(h.Context(), "default", "", 100)
 	if err != nil {
 		h.Fatal(err)
 	}
