@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -63,14 +64,14 @@ func TestAShopperActsAtStripe(t *testing.T) {
 		of     sums
 		moved  stripesim.Effect
 	}{
-		"on a page, held":     {[]func(*acquitv1.AuthorizeRequest){onAPage}, true, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held(1000)},
-		"in the library":      {nil, false, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held(1000)},
-		"on a page, captured": {[]func(*acquitv1.AuthorizeRequest){onAPage, automatic}, true, "succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, charged(1000)},
+		"on a page, held":     {[]func(*acquitv1.AuthorizeRequest){onAPage}, true, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held()},
+		"in the library":      {nil, false, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held()},
+		"on a page, captured": {[]func(*acquitv1.AuthorizeRequest){onAPage, automatic}, true, "succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, charged()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-				p, r := h.sweeps("one", nil), pays(secure, c.change...)
+				p, r := h.sweeps("one"), pays(secure, c.change...)
 				first, page, secret := h.begins(p, r)
 				id := first.answer().GetPayment().GetPaymentId()
 				if c.page != strings.HasPrefix(page, "https://hooks.stripe.com/") || c.page == strings.HasPrefix(secret, a.intent(h)+"_secret_") {
@@ -113,18 +114,22 @@ func TestAShopperIsTooLateAtStripe(t *testing.T) {
 	}{
 		"never acts": {secure, false, false, seen{"FAILED", "stripe.fenced.canceled", "no_effect_sticky", 1}, "FAILED", ""},
 		"fails": {
-			secure, true, false, seen{"DECLINED", "stripe.fenced.canceled_authentication_failure", "no_effect_sticky", 1}, "DECLINED",
+			secure, true, false,
+			seen{"DECLINED", "stripe.fenced.canceled_authentication_failure", "no_effect_sticky", 1},
+			"DECLINED",
 			"payment_intent_authentication_failure",
 		},
 		"is declined": {
-			secureDeclined, true, true, seen{"DECLINED", "stripe.fenced.canceled_generic_decline", "no_effect_sticky", 1}, "DECLINED",
+			secureDeclined, true, true,
+			seen{"DECLINED", "stripe.fenced.canceled_generic_decline", "no_effect_sticky", 1},
+			"DECLINED",
 			"generic_decline",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-				p, r := h.sweeps("one", nil), pays(c.card)
+				p, r := h.sweeps("one"), pays(c.card)
 				first, _, secret := h.begins(p, r)
 				id := first.answer().GetPayment().GetPaymentId()
 				if c.acts {
@@ -174,7 +179,7 @@ func (h *house) fenced(a *stripeAccount, reason string) {
 	if len(cancels) != 1 || cancels[0].Path != "/v1/payment_intents/"+a.intent(h)+"/cancel" || cancels[0].Body != "cancellation_reason="+reason {
 		h.Errorf("cancels %+v", cancels)
 	}
-	if last := all[len(all)-1]; last.Method != "GET" || !strings.HasPrefix(last.Path, "/v1/payment_intents/"+a.intent(h)) || last.ID != attempt.RequestID {
+	if last := all[len(all)-1]; last.Method != http.MethodGet || !strings.HasPrefix(last.Path, "/v1/payment_intents/"+a.intent(h)) || last.ID != attempt.RequestID {
 		h.Errorf("after the cancel came %+v", last)
 	}
 }
@@ -184,7 +189,7 @@ func (h *house) fenced(a *stripeAccount, reason string) {
 func TestAShopperTriesAgainAtStripe(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-		p, r := h.sweeps("one", nil), pays(secureDeclined)
+		p, r := h.sweeps("one"), pays(secureDeclined)
 		first, _, secret := h.begins(p, r)
 		if err := a.Authenticate(a.intent(h), true); err != nil {
 			t.Fatal(err)
@@ -197,7 +202,7 @@ func TestAShopperTriesAgainAtStripe(t *testing.T) {
 		id := first.answer().GetPayment().GetPaymentId()
 		p.shows(id, seen{"SUCCEEDED", "stripe.query.requires_capture", "effect", 1}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
 		h.replays(p, a, first, r)
-		h.moved(a, held(1000))
+		h.moved(a, held())
 	})
 }
 
@@ -210,7 +215,7 @@ func TestAShopperIsJustInTimeAtStripe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-				p := h.sweeps("one", nil)
+				p := h.sweeps("one")
 				began := time.Now()
 				first, _, _ := h.begins(p, pays(secure))
 				time.Sleep(30*time.Minute + second - time.Since(began))

@@ -58,7 +58,7 @@ func (h *house) movedBy(a *stripeAccount, m payment.Method, attempt payment.Atte
 	h.Helper()
 	kinds := map[payment.Method][]stripesim.Kind{
 		payment.MethodAuthorize: {stripesim.KindHold, stripesim.KindCharge}, payment.MethodCapture: {stripesim.KindCapture},
-		payment.MethodRefund: {stripesim.KindRefund}, payment.MethodVoid: {stripesim.KindRelease},
+		payment.MethodRefund: {stripesim.KindRefund}, payment.MethodVoid: {stripesim.KindRelease}, payment.MethodComplete: nil,
 	}[m]
 	main, _ := attempt.Step(payment.StepMain)
 	var found []movement

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -52,7 +53,8 @@ func TestFaultsAtStripe(t *testing.T) {
 		"lost, a 401": {[]stripesim.Fault{stripesim.FaultDropAfter, stripesim.FaultUnauthorized}, seen{"SUCCEEDED", ok, "effect", 3}, authorized, 1},
 		"429 for ever": {
 			[]stripesim.Fault{"429", "429", "429", "429", "429", "429", "429"},
-			seen{"FAILED", "stripe.any.rate_limit", "no_effect_not_sticky", 6}, failed, 0,
+			seen{"FAILED", "stripe.any.rate_limit", "no_effect_not_sticky", 6},
+			failed, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +67,7 @@ func TestFaultsAtStripe(t *testing.T) {
 // suffers makes one call under faults, and checks what becomes of it.
 func (h *house) suffers(a *stripeAccount, c fault) {
 	h.Helper()
-	p := h.sweeps("one", nil)
+	p := h.sweeps("one")
 	a.Next(c.faults...)
 	first := p.authorize(h.Context(), planted("a"), pays("pm_card_visa"))
 	if first.code() != codes.OK {
@@ -97,13 +99,13 @@ func (h *house) suffers(a *stripeAccount, c fault) {
 func TestAStored500AtStripe(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-		p := h.sweeps("one", nil)
+		p := h.sweeps("one")
 		a.Next(stripesim.Fault500After)
 		first := p.authorize(h.Context(), planted("a"), pays("pm_card_visa"))
 		if got := first.state(); got != "UNKNOWN" || first.metadata("acquit-should-retry") != "true" {
 			t.Errorf("first %s", got)
 		}
-		if got := a.Requests(); len(got) != 3 || !got[1].Replayed || got[2].Method != "GET" {
+		if got := a.Requests(); len(got) != 3 || !got[1].Replayed || got[2].Method != http.MethodGet {
 			t.Errorf("requests %+v", got)
 		}
 		time.Sleep(lag - 10*time.Second)
@@ -129,7 +131,7 @@ func TestAKeyInUseAtStripe(t *testing.T) {
 		}
 	}}
 	atStripe(t, c, func(h *house, a *stripeAccount) {
-		p := h.sweeps("one", nil)
+		p := h.sweeps("one")
 		if got := p.insist(h.Context(), planted("a"), pays("pm_card_visa")).state(); got != "SUCCEEDED" {
 			t.Errorf("got %s", got)
 		}
@@ -142,7 +144,7 @@ func TestAKeyInUseAtStripe(t *testing.T) {
 		if met == 0 {
 			t.Errorf("no copy met another: %+v", a.writes(""))
 		}
-		h.moved(a, held(1000))
+		h.moved(a, held())
 	})
 }
 
@@ -155,7 +157,7 @@ func TestAKeyOfAnotherRequestAtStripe(t *testing.T) {
 	inHouse(t, two, func(h *house) {
 		key, _ := h.keys.ProviderKey("default", payment.MethodAuthorize, payment.IdempotencyKey(planted("a")), "stripe", payment.StepMain)
 		h.stripe("stripe").TakeKey(string(key))
-		p := h.sweeps("one", nil)
+		p := h.sweeps("one")
 		r := pays("pm_card_visa")
 		set := r.GetPaymentMethod().GetTokenSet()
 		set.Tokens = append(set.Tokens, request("pm_card_visa", "second").GetPaymentMethod().GetTokenSet().GetTokens()...)
@@ -199,15 +201,15 @@ func TestOrdersSurviveStripesFaults(t *testing.T) {
 		of          sums
 		moved       []stripesim.Effect
 	}{
-		"capture": {"capture.succeeded", "query.capture_succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(1000), taken(1000)}},
-		"void":    {"void.canceled", "query.void_canceled", sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(1000), released(1000)}},
-		"refund":  {"refund.succeeded", "query.refund_succeeded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(1000), refunded(1000)}},
+		"capture": {"capture.succeeded", "query.capture_succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(), taken(1000)}},
+		"void":    {"void.canceled", "query.void_canceled", sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(), released(1000)}},
+		"refund":  {"refund.succeeded", "query.refund_succeeded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(), refunded(1000)}},
 	} {
 		for _, f := range faults {
 			t.Run(verb+"_"+string(f), func(t *testing.T) {
 				t.Parallel()
 				atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-					p, r := h.sweeps("one", nil), pays("pm_card_visa")
+					p, r := h.sweeps("one"), pays("pm_card_visa")
 					if verb == "refund" {
 						automatic(r)
 					}
@@ -215,10 +217,10 @@ func TestOrdersSurviveStripesFaults(t *testing.T) {
 					a.Next(f)
 					h.settled(p, planted("o"), verb, id)
 					row, sends := "stripe."+c.row, 2
-					switch f {
-					case stripesim.FaultNone:
+					if f == stripesim.FaultNone {
 						sends = 1
-					case stripesim.Fault500After:
+					}
+					if f == stripesim.Fault500After {
 						row = "stripe." + c.looked
 					}
 					p.shows(id, seen{"SUCCEEDED", row, "effect", sends}, c.of)

@@ -88,9 +88,9 @@ func automatic(r *acquitv1.AuthorizeRequest) {
 func planted(name string) string { return "PLANTEDKEY-" + name }
 
 // sweeps is a process that looks after what is due, as the server does.
-func (h *house) sweeps(boot payment.BootID, probe func(context.Context, payment.Point), change ...func(*plan)) *process {
+func (h *house) sweeps(boot payment.BootID) *process {
 	h.Helper()
-	p := h.start(boot, probe, change...)
+	p := h.start(boot, nil)
 	s, err := reconcile.New(reconcile.Config{Ledger: h.store.Ledger(boot), Visitor: p.flow, Logger: h.logger()})
 	if err != nil {
 		h.Fatal(err)
@@ -175,21 +175,24 @@ func (h *house) moved(a *stripeAccount, want ...stripesim.Effect) {
 	}
 }
 
-func held(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindHold, Amount: units}
-}
-func charged(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindCharge, Amount: units}
-}
+// held and charged are of the ten euro that every call asks for.
+func held() stripesim.Effect { return stripesim.Effect{Kind: stripesim.KindHold, Amount: 1000} }
+
+func charged() stripesim.Effect { return stripesim.Effect{Kind: stripesim.KindCharge, Amount: 1000} }
+
+// taken and the others are of so much.
 func taken(units int64) stripesim.Effect {
 	return stripesim.Effect{Kind: stripesim.KindCapture, Amount: units}
 }
+
 func released(units int64) stripesim.Effect {
 	return stripesim.Effect{Kind: stripesim.KindRelease, Amount: units}
 }
+
 func refunded(units int64) stripesim.Effect {
 	return stripesim.Effect{Kind: stripesim.KindRefund, Amount: units}
 }
+
 func bounced(units int64) stripesim.Effect {
 	return stripesim.Effect{Kind: stripesim.KindRefundFailed, Amount: units}
 }

@@ -50,17 +50,17 @@ func TestCrashesAtStripe(t *testing.T) {
 		before, after sums
 		moved         []stripesim.Effect // the last one is the verb's
 	}{
-		"authorize": {sums{}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []stripesim.Effect{held(1000)}},
-		"capture":   {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(1000), taken(1000)}},
-		"void":      {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(1000), released(1000)}},
-		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(1000), refunded(1000)}},
+		"authorize": {sums{}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []stripesim.Effect{held()}},
+		"capture":   {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(), taken(1000)}},
+		"void":      {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(), released(1000)}},
+		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(), refunded(1000)}},
 	} {
 		for _, point := range points {
 			t.Run(verb+", "+string(point), func(t *testing.T) {
 				t.Parallel()
 				atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
 					one, arm := h.mortal("one", point)
-					two := h.sweeps("two", nil)
+					two := h.sweeps("two")
 					id := h.crashes(one, arm, verb)
 					time.Sleep(5 * time.Minute)
 					of, moved := c.after, c.moved
@@ -128,7 +128,7 @@ func TestTimeoutsAndACrashAtStripe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{SearchLag: c.blind}, func(h *house, a *stripeAccount) {
-				one, two := h.start("one", nil), h.sweeps("two", nil)
+				one, two := h.start("one", nil), h.sweeps("two")
 				a.Next(c.faults...)
 				h.leaves(func(ctx context.Context) result { return one.authorize(ctx, planted("a"), pays("pm_card_visa")) })
 				time.Sleep(45 * time.Second)
@@ -138,7 +138,7 @@ func TestTimeoutsAndACrashAtStripe(t *testing.T) {
 				if op.State != payment.StateSucceeded || op.Current().MappingRow != c.row {
 					t.Errorf("%s by %s, want %s (%s)", op.State, op.Current().MappingRow, c.row, op.ParkReason)
 				}
-				h.moved(a, held(1000))
+				h.moved(a, held())
 				if again := two.authorize(h.Context(), planted("a"), pays("pm_card_visa")); again.state() != "SUCCEEDED" {
 					t.Errorf("the caller that comes back is told %s", again.state())
 				}
@@ -172,20 +172,20 @@ func TestTooLateAtStripe(t *testing.T) {
 	const gone = "stripe.fenced.canceled"
 	lost, never := []stripesim.Fault{stripesim.FaultHangAfter}, []stripesim.Fault{stripesim.FaultHangBefore}
 	for name, c := range map[string]late{
-		"held, and found":                     {"pm_card_visa", lost, false, nil, "SUCCEEDED", "stripe.query.requires_capture", []stripesim.Effect{held(1000)}, 0},
-		"held, and its id lost":               {"pm_card_visa", lost, true, nil, "FAILED", gone, []stripesim.Effect{held(1000), released(1000)}, 2},
-		"never arrived":                       {"pm_card_visa", never, false, nil, "FAILED", gone, []stripesim.Effect{held(1000), released(1000)}, 2},
+		"held, and found":                     {"pm_card_visa", lost, false, nil, "SUCCEEDED", "stripe.query.requires_capture", []stripesim.Effect{held()}, 0},
+		"held, and its id lost":               {"pm_card_visa", lost, true, nil, "FAILED", gone, []stripesim.Effect{held(), released(1000)}, 2},
+		"never arrived":                       {"pm_card_visa", never, false, nil, "FAILED", gone, []stripesim.Effect{held(), released(1000)}, 2},
 		"waits for the shopper, and found":    {secure, lost, false, nil, "FAILED", gone, nil, 1},
 		"waits for the shopper, its id lost":  {secure, lost, true, nil, "FAILED", gone, nil, 2},
 		"declined, and its id lost":           {"pm_card_visa_chargeDeclinedLostCard", lost, true, nil, "DECLINED", "stripe.authorize.declined_lost_card", nil, 1},
-		"captured, and found":                 {"pm_card_visa", lost, false, []func(*acquitv1.AuthorizeRequest){automatic}, "SUCCEEDED", "stripe.query.succeeded", []stripesim.Effect{charged(1000)}, 0},
-		"captured, and its id lost":           {"pm_card_visa", lost, true, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", []stripesim.Effect{charged(1000)}, 0},
+		"captured, and found":                 {"pm_card_visa", lost, false, []func(*acquitv1.AuthorizeRequest){automatic}, "SUCCEEDED", "stripe.query.succeeded", []stripesim.Effect{charged()}, 0},
+		"captured, and its id lost":           {"pm_card_visa", lost, true, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", []stripesim.Effect{charged()}, 0},
 		"to be captured, and never arrived":   {"pm_card_visa", never, false, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", nil, 0},
 		"the cancel's answer is lost":         {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultDropAfter}, false, nil, "FAILED", gone, nil, 1},
 		"the cancel is lost":                  {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultDropBefore}, false, nil, "FAILED", gone, nil, 2},
 		"the cancel fails after its effect":   {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.Fault500After}, false, nil, "FAILED", gone, nil, 1},
 		"the cancel fails before its effect":  {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.Fault500Before}, false, nil, "FAILED", gone, nil, 3},
-		"a stored failure, and its id lost":   {"pm_card_visa", []stripesim.Fault{stripesim.Fault500After}, true, nil, "UNKNOWN", "stripe.any.server_error", []stripesim.Effect{held(1000)}, -1},
+		"a stored failure, and its id lost":   {"pm_card_visa", []stripesim.Fault{stripesim.Fault500After}, true, nil, "UNKNOWN", "stripe.any.server_error", []stripesim.Effect{held()}, -1},
 		"the cancel is limited, then allowed": {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultRateLimit}, false, nil, "FAILED", gone, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func (h *house) tooLate(a *stripeAccount, c late) {
 	h.store.Crash("one") // which waits for its answer, or knows already that it cannot know
 	time.Sleep(16 * time.Minute)
 	arrived := len(a.writes(""))
-	h.sweeps("two", nil)
+	h.sweeps("two")
 	time.Sleep(3 * time.Hour)
 	if c.state == payment.StateUnknown {
 		time.Sleep(22 * time.Hour) // past the resend window
@@ -250,13 +250,13 @@ func TestACrashBeforeTheCancelAtStripe(t *testing.T) {
 		if op.State != payment.StateFencing || len(a.Effects(stripesim.KindRelease)) != 0 {
 			t.Fatalf("%s, effects %+v", op.State, a.Effects())
 		}
-		h.sweeps("three", nil)
+		h.sweeps("three")
 		time.Sleep(5 * time.Minute)
 		if op = h.operation(payment.IdempotencyKey(planted("a"))); op.State != payment.StateFailed || op.Current().MappingRow != "stripe.fenced.canceled" {
 			t.Errorf("%s by %s (%s)", op.State, op.Current().MappingRow, op.ParkReason)
 		}
 		h.fenced(a, "abandoned")
-		h.moved(a, held(1000), released(1000))
+		h.moved(a, held(), released(1000))
 	})
 }
 
@@ -283,7 +283,7 @@ func TestADeclineThatIsLostAtStripe(t *testing.T) {
 					set.Tokens = append(set.Tokens, request("pm_card_visa", "second").GetPaymentMethod().GetTokenSet().GetTokens()...)
 				})
 				h.leaves(func(ctx context.Context) result { return one.authorize(ctx, planted("a"), r) })
-				h.sweeps("two", nil)
+				h.sweeps("two")
 				time.Sleep(5 * time.Minute)
 				op := h.operation(payment.IdempotencyKey(planted("a")))
 				if op.State != c.state || len(op.Attempts) != c.attempts || op.Epoch < 2 {

@@ -43,29 +43,29 @@ func TestLivesAtStripe(t *testing.T) {
 			{"capture", 0, took, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
 			{"refund", 300, gave, sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 0, 0}},
 			{"refund", 0, gave, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}},
-		}, []stripesim.Effect{held(1000), taken(1000), refunded(300), refunded(700)}},
+		}, []stripesim.Effect{held(), taken(1000), refunded(300), refunded(700)}},
 		"held, captured by its whole amount": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"capture", 1000, took, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
-		}, []stripesim.Effect{held(1000), taken(1000)}},
+		}, []stripesim.Effect{held(), taken(1000)}},
 		"held, captured in part, the rest released": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"capture finally", 400, took, sums{"CAPTURED", 400, 400, 0, 0, 600}},
 			{"refund", 0, gave, sums{"REFUNDED", 400, 400, 400, 0, 600}},
-		}, []stripesim.Effect{held(1000), taken(400), released(600), refunded(400)}},
+		}, []stripesim.Effect{held(), taken(400), released(600), refunded(400)}},
 		"held, voided": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"void", 0, released0, sums{"VOIDED", 0, 0, 0, 0, 1000}},
-		}, []stripesim.Effect{held(1000), released(1000)}},
+		}, []stripesim.Effect{held(), released(1000)}},
 		"captured at once, refunded": {[]func(*acquitv1.AuthorizeRequest){automatic}, []step{
 			{"authorize", 0, charged1000, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
 			{"refund", 0, gave, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}},
-		}, []stripesim.Effect{charged(1000), refunded(1000)}},
+		}, []stripesim.Effect{charged(), refunded(1000)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
-				h.lives(a, h.sweeps("one", nil), l)
+				h.lives(a, h.sweeps("one"), l)
 			})
 		})
 	}
@@ -118,7 +118,7 @@ func TestAHoldAtStripe(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{}, func(h *house, a *stripeAccount) {
 		began := time.Now()
-		got := h.sweeps("one", nil).authorize(h.Context(), planted("a"), pays("pm_card_visa")).answer()
+		got := h.sweeps("one").authorize(h.Context(), planted("a"), pays("pm_card_visa")).answer()
 		p, attempt := got.GetPayment(), got.GetOperation().GetAttempts()[0]
 		if until := p.GetAuthorizationExpireTime().AsTime(); !until.Equal(began.Add(7 * 24 * time.Hour)) {
 			t.Errorf("held until %s", until)
@@ -138,7 +138,7 @@ func TestAHoldAtStripe(t *testing.T) {
 func TestAnOpenCaptureIsUnsupportedAtStripe(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{}, func(h *house, a *stripeAccount) {
-		p := h.sweeps("one", nil)
+		p := h.sweeps("one")
 		id := p.authorize(h.Context(), planted("a"), pays("pm_card_visa")).answer().GetPayment().GetPaymentId()
 		arrived := len(a.Requests())
 		p.order(h.Context(), planted("c"), "capture", id, 400).refused(codes.FailedPrecondition, "UNSUPPORTED_BY_PROVIDER", "final")
@@ -164,18 +164,20 @@ func TestARefundThatIsPendingAtStripe(t *testing.T) {
 		moved                         []stripesim.Effect
 	}{
 		"done": {
-			"", "SUCCEEDED", "stripe.query.refund_succeeded", "effect", sums{"PARTIALLY_REFUNDED", 1000, 1000, 400, 0, 0},
-			[]stripesim.Effect{charged(1000), refunded(400)},
+			"", "SUCCEEDED", "stripe.query.refund_succeeded", "effect",
+			sums{"PARTIALLY_REFUNDED", 1000, 1000, 400, 0, 0},
+			[]stripesim.Effect{charged(), refunded(400)},
 		},
 		"failed": {
-			"lost_or_stolen_card", "FAILED", "stripe.query.refund_failed_lost_or_stolen_card", "no_effect_sticky", sums{"CAPTURED", 1000, 1000, 0, 0, 0},
-			[]stripesim.Effect{charged(1000), refunded(400), bounced(400)},
+			"lost_or_stolen_card", "FAILED", "stripe.query.refund_failed_lost_or_stolen_card", "no_effect_sticky",
+			sums{"CAPTURED", 1000, 1000, 0, 0, 0},
+			[]stripesim.Effect{charged(), refunded(400), bounced(400)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			atStripe(t, stripesim.Config{}, func(h *house, a *stripeAccount) {
-				p := h.sweeps("one", nil)
+				p := h.sweeps("one")
 				id := p.authorize(h.Context(), planted("a"), pays("pm_card_pendingRefund", automatic)).answer().GetPayment().GetPaymentId()
 				first := p.order(h.Context(), planted("r"), "refund", id, 400)
 				first.tells(false, "false")
@@ -241,7 +243,7 @@ func TestDeclinesAtStripe(t *testing.T) {
 // declines checks a decline on the only account.
 func (h *house) declines(a *stripeAccount, card string, c declined) {
 	h.Helper()
-	p := h.sweeps("one", nil)
+	p := h.sweeps("one")
 	first := p.authorize(h.Context(), planted("a"), pays(card))
 	first.tells(false, "false")
 	d := first.answer().GetOperation().GetDecline()
@@ -270,7 +272,7 @@ func (h *house) goesOn(card string, c declined) {
 		set := r.GetPaymentMethod().GetTokenSet()
 		set.Tokens = append(set.Tokens, request("pm_card_visa", "second").GetPaymentMethod().GetTokenSet().GetTokens()...)
 	})
-	p, first, second := h.sweeps("one", nil), h.stripe("first"), h.stripe("second")
+	p, first, second := h.sweeps("one"), h.stripe("first"), h.stripe("second")
 	answer := p.authorize(h.Context(), planted("a"), r).answer()
 	attempts := answer.GetOperation().GetAttempts()
 	if row := attempts[0].GetMappingRow(); row != "stripe.authorize."+c.row || evidenceOf(attempts[0]) != "no_effect_sticky" {
@@ -287,5 +289,5 @@ func (h *house) goesOn(card string, c declined) {
 		h.Errorf("%d attempts; writes %v, then %v", len(attempts), first.writes(""), second.writes(""))
 	}
 	h.moved(first)
-	h.moved(second, held(1000))
+	h.moved(second, held())
 }
