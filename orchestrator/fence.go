@@ -21,7 +21,7 @@ func (f *flight) fence(ctx context.Context) error {
 	if ended, err := f.cancel(ctx); ended || err != nil {
 		return err
 	}
-	// The provider has refused this cancel for good. What has not arrived could
+	// This cancel will not be executed any more. What has not arrived could
 	// still do so: where the cancel finds it by our reference alone it is sent
 	// again, and then cancelled by a cancel with a key of its own.
 	if f.account().Traits().Fence == payment.FenceByReference && !f.takes() {
@@ -127,11 +127,11 @@ func (f *flight) decideFence(ctx context.Context) error {
 
 // cancel sends the newest cancel and reads the object after it. It ends the
 // flight, with the outcome that the object shows or parked, unless the provider
-// refused the cancel for good and the object does not show why.
+// refused the cancel for good, or its key is spent, and the object does not show why.
 func (f *flight) cancel(ctx context.Context) (ended bool, err error) {
 	steps, refused := f.op().Current().Steps, false
-	d, err := f.put(ctx, dispatch{step: steps[len(steps)-1].Name, late: true, next: func(_ payment.Answer, v payment.Verdict) (decision, error) {
-		refused = v.Evidence == payment.EvidenceNoEffectSticky
+	d, err := f.put(ctx, dispatch{step: steps[len(steps)-1].Name, late: true, next: func(a payment.Answer, v payment.Verdict) (decision, error) {
+		refused = v.Evidence == payment.EvidenceNoEffectSticky || f.spent(a)
 		return decision{action: actionQuery, reason: "waiting for the cancel"}, nil
 	}})
 	if err != nil {
@@ -149,6 +149,14 @@ func (f *flight) cancel(ctx context.Context) (ended bool, err error) {
 	}
 	found.reason = d.reason + "; " + found.reason
 	return f.followOrPark(ctx, found)
+}
+
+// spent reports whether every further copy of a cancel will bring the answer that
+// this one brought, as a failure that the provider has stored under its key does.
+// Only a cancel under another key can then be executed, which is safe where it
+// names the object: cancelled twice it is cancelled once.
+func (f *flight) spent(a payment.Answer) bool {
+	return a.Hint == payment.HintStop && f.account().Traits().Fence == payment.FenceByObject
 }
 
 // object is the provider's id of what the open attempt made, "" if nobody knows it.

@@ -79,7 +79,7 @@ func TestEveryFault(t *testing.T) {
 		simulator.FaultNone:         {[2]string{ok, ok}, held, 1, [2]payment.Hint{}},
 		simulator.Fault500After:     {[2]string{failed, failed}, held, 1, [2]payment.Hint{"", payment.HintStop}},
 		simulator.Fault500Before:    {[2]string{failed, failed}, none, 0, [2]payment.Hint{"", payment.HintStop}},
-		simulator.FaultDependency:   {[2]string{"stripe.any.dependency_failed", "stripe.any.dependency_failed"}, none, 0, [2]payment.Hint{}},
+		simulator.FaultDependency:   {[2]string{"stripe.any.dependency_failed", "stripe.any.dependency_failed"}, none, 0, [2]payment.Hint{"", payment.HintStop}},
 		simulator.FaultGateway:      {[2]string{failed, ok}, held, 1, [2]payment.Hint{}},
 		simulator.FaultUnavailable:  {[2]string{failed, ok}, held, 1, [2]payment.Hint{payment.HintRetry}},
 		simulator.FaultDropBefore:   {[2]string{"any.transport.broken", ok}, held, 1, [2]payment.Hint{}},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -78,13 +79,17 @@ func said(r providers.Response) payment.Answer {
 	a := payment.Answer{RequestID: r.Header.Get("Request-Id")}
 	again := strings.ToLower(r.Header.Get("Stripe-Should-Retry"))
 	switch {
-	case again == "false", r.Status >= 500 && strings.EqualFold(r.Header.Get("Idempotent-Replayed"), "true"):
+	case again == "false", failed(r.Status) && strings.EqualFold(r.Header.Get("Idempotent-Replayed"), "true"):
 		a.Hint = payment.HintStop
 	case again == "true":
 		a.Hint = payment.HintRetry
 	}
 	return a
 }
+
+// failed reports whether something broke at Stripe, which says nothing about the
+// effect. A dependency that failed is such a thing.
+func failed(status int) bool { return status >= 500 || status == http.StatusFailedDependency }
 
 // refusal is an error of Stripe's, or the last one of an intent.
 type refusal struct {

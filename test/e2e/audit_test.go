@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
-	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 )
 
 // audit holds every record against the providers' logs: at most one effect an
@@ -51,6 +50,7 @@ func (h *house) audit() {
 	if all := h.effects(); all != known {
 		h.Errorf("%d effects at the providers, %d of them belong to an operation", all, known)
 	}
+	h.auditStripe()
 }
 
 // unblocked checks that no key is kept by somebody who does not work on it, at a
@@ -73,6 +73,9 @@ func (h *house) effects() int {
 	for _, p := range h.providers {
 		n += len(p.effects())
 	}
+	for _, a := range h.stripes {
+		n += len(h.existing(a))
+	}
 	return n
 }
 
@@ -83,16 +86,31 @@ func (h *house) received() int {
 	for _, p := range h.providers {
 		n += len(p.received())
 	}
+	for _, a := range h.stripes {
+		n += len(a.writes(""))
+	}
 	return n
 }
 
+// movement is what an effect moved.
+type movement struct {
+	Amount   int64
+	Currency string
+}
+
 // effectsOf are the effects under any provider key of an operation.
-func (h *house) effectsOf(op payment.Operation) []simulator.Entry {
+func (h *house) effectsOf(op payment.Operation) []movement {
 	h.Helper()
-	var found []simulator.Entry
+	var found []movement
 	for _, a := range op.Attempts {
+		if s := h.stripe(a.Account); s != nil {
+			found = append(found, h.movedBy(s, op.Method, a)...)
+			continue
+		}
 		for _, step := range a.Steps {
-			found = append(found, under(step.Key, h.provider(a.Account).effects())...)
+			for _, e := range under(step.Key, h.provider(a.Account).effects()) {
+				found = append(found, movement{e.Amount, e.Currency})
+			}
 		}
 	}
 	return found
@@ -111,7 +129,7 @@ func (h *house) provider(account payment.AccountName) *provider {
 func (h *house) operation(key payment.IdempotencyKey) payment.Operation {
 	h.Helper()
 	call := payment.Call{Tenant: "default", Method: payment.MethodAuthorize, Key: key}
-	s, err := h.store.Ledger("reader").Read(h.Context(), call.OperationKey())
+	s, err := h.store.Ledger(reader).Read(h.Context(), call.OperationKey())
 	if err != nil {
 		h.Fatalf("operation of key %s: %v", key, err)
 	}

@@ -29,13 +29,17 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/transport"
 	"github.com/acquitpay/acquit/server"
+	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
-// credential is the secret of every account.
+// credential is the secret of every account of the sandbox.
 const credential = sandbox.CredentialPrefix + "PLANTEDCREDENTIAL"
 
 // ttl is how long a process life outlives its last sign.
 const ttl = 15 * time.Second
+
+// reader is who reads the store for a test.
+const reader payment.BootID = "reader"
 
 // house is a deployment in a bubble of fake time: one store, one provider for
 // each account, and as many processes as a test boots.
@@ -45,6 +49,7 @@ type house struct {
 	keys      *keyring.Ring
 	table     *mapping.Table
 	providers []*provider
+	stripes   []*stripeAccount
 	processes []*process
 
 	logs   *logBook
@@ -58,7 +63,8 @@ type house struct {
 // at a provider that answers at once.
 type setting struct {
 	accounts []payment.AccountName // in the order in which routing prefers them
-	latency  time.Duration         // of the providers
+	latency  time.Duration         // of the sandbox's
+	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
 }
 
 // inHouse runs a test in a house, lets everything that is on its way arrive,
@@ -75,6 +81,10 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		for i, name := range s.accounts {
+			if s.stripe != nil {
+				h.stripes = append(h.stripes, newStripe(t, name, *s.stripe))
+				continue
+			}
 			h.providers = append(h.providers, newProvider(t, name, simulator.Config{Dir: dirs[i], Latency: s.latency}))
 		}
 		body(h)
@@ -97,6 +107,7 @@ func newHouse(t *testing.T) *house {
 		T: t, keys: keys, table: table, store: ledgertest.NewStore(t, ledgertest.Config{TTL: ttl}),
 		logs: &logBook{}, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader(),
 	}
+	h.store.EndSession(reader) // it looks after nothing: the shards are for those that do
 	h.tracer = sdktrace.NewTracerProvider(sdktrace.WithSyncer(h.spans))
 	h.meter = sdkmetric.NewMeterProvider(sdkmetric.WithReader(h.reader))
 	return h
@@ -123,7 +134,7 @@ type process struct {
 func (h *house) start(boot payment.BootID, probe func(context.Context, payment.Point), change ...func(*plan)) *process {
 	h.Helper()
 	c := server.Default()
-	logger := slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := h.logger()
 	p := plan{
 		chain: interceptors.Config{Logger: logger},
 		flow: orchestrator.Config{
@@ -148,21 +159,26 @@ func (h *house) start(boot payment.BootID, probe func(context.Context, payment.P
 	return life
 }
 
+// logger writes to the house's log, at every level.
+func (h *house) logger() *slog.Logger {
+	return slog.New(slog.NewJSONHandler(h.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 // accounts are the guards of one process, which share a transport.
 func (h *house) accounts(logger *slog.Logger, probe func(context.Context, payment.Point)) []orchestrator.ConfiguredAccount {
 	h.Helper()
 	wire := transport.New(transport.Config{DialContext: h.dial, TracerProvider: h.tracer})
 	h.Cleanup(wire.CloseIdleConnections)
 	var accounts []orchestrator.ConfiguredAccount
-	for _, p := range h.providers {
-		driver, target, err := registry.New(sandbox.Name, registry.Account{
-			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: credential,
+	for _, p := range h.remotes() {
+		driver, target, err := registry.New(p.driver, registry.Account{
+			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: p.credential,
 		})
 		if err != nil {
 			h.Fatal(err)
 		}
 		guard, err := providers.New(providers.Config{
-			Name: p.account, Driver: driver, Target: target, Credential: registry.CredentialID(credential), BaseURL: "http://" + p.host,
+			Name: p.account, Driver: driver, Target: target, Credential: registry.CredentialID(p.credential), BaseURL: "http://" + p.host,
 			Transport: wire, Probe: probe, Logger: logger,
 		})
 		if err != nil {
@@ -175,7 +191,7 @@ func (h *house) accounts(logger *slog.Logger, probe func(context.Context, paymen
 
 // dial connects to the provider of a host.
 func (h *house) dial(ctx context.Context, _, address string) (net.Conn, error) {
-	for _, p := range h.providers {
+	for _, p := range h.remotes() {
 		if address == p.host+":80" {
 			return p.dial(ctx)
 		}

@@ -10,15 +10,44 @@ import (
 	"testing"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 )
 
-// provider is the simulated provider of one account.
-type provider struct {
+// remote is where an account leads, and how.
+type remote struct {
 	*pipes
 
-	account   payment.AccountName
-	host      string
+	account    payment.AccountName
+	driver     string
+	host       string
+	credential providers.Secret
+}
+
+func newRemote(account payment.AccountName, driver string, credential providers.Secret) remote {
+	return remote{
+		pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, account: account, driver: driver,
+		host: string(account) + ".test", credential: credential,
+	}
+}
+
+// remotes are those of all accounts, in the order in which routing prefers them.
+func (h *house) remotes() []remote {
+	var all []remote
+	for _, p := range h.providers {
+		all = append(all, p.remote)
+	}
+	for _, a := range h.stripes {
+		all = append(all, a.remote)
+	}
+	return all
+}
+
+// provider is the simulated provider of one account of the sandbox.
+type provider struct {
+	remote
+
 	simulator *simulator.Simulator
 	t         *testing.T
 }
@@ -29,10 +58,7 @@ func newProvider(t *testing.T, account payment.AccountName, c simulator.Config) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{
-		account: account, host: string(account) + ".test", simulator: s, t: t,
-		pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})},
-	}
+	p := &provider{remote: newRemote(account, sandbox.Name, credential), simulator: s, t: t}
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	var serving sync.WaitGroup
 	serving.Go(func() {

@@ -113,6 +113,7 @@ type Request struct {
 	Body     string
 	Status   int // of the answer; 0 if there was none
 	Replayed bool
+	ID       string // the answer's Request-Id, also where the answer was lost
 }
 
 // Effects returns the log of the kinds, of all if none is named, oldest first.
@@ -134,6 +135,14 @@ func (s *Simulator) ForgetKeys() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.keys)
+}
+
+// TakeKey uses a key for a request that is none of the account's owner: whatever
+// comes under it from now on has other parameters.
+func (s *Simulator) TakeKey(key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys["/"+key] = &stored{request: "another", done: true}
 }
 
 // next is an id that nothing else has.
@@ -203,8 +212,9 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.drop || a.hang {
 		request.Status = 0
 	}
-	s.requests = append(s.requests, request)
 	id := s.next("req")
+	request.ID = id
+	s.requests = append(s.requests, request)
 	s.mu.Unlock()
 	if request.Status == 0 {
 		panic(http.ErrAbortHandler)
