@@ -150,9 +150,14 @@ func (w *world) pending() []unsettled {
 }
 
 // stoppable are the points at which it matters to be stopped.
-func stoppable() []payment.Point {
-	return []payment.Point{
-		payment.PointClaimAfter, payment.PointSendAfterCheck, payment.PointSendAfterCheck, payment.PointOutcomeBefore,
-		payment.PointOutcomeBefore, payment.PointOutcomeBefore, payment.PointOutcomeBefore, payment.PointFailoverBefore, payment.PointParkBefore, payment.PointTakeoverAfter, payment.PointReplyBefore,
+func stoppable() []weighted[payment.Point] {
+	return []weighted[payment.Point]{
+		{8, payment.PointOutcomeBefore},
+		{4, payment.PointSendAfterCheck},
+		{1, payment.PointClaimAfter},
+		{1, payment.PointTakeoverAfter},
+		{1, payment.PointFailoverBefore},
+		{1, payment.PointParkBefore},
+		{1, payment.PointReplyBefore},
 	}
 }

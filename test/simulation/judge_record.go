@@ -205,6 +205,9 @@ func (j *judge) told(w write) {
 	switch {
 	case w.fenced:
 		h.saw("fenced")
+		if w.got.State == payment.StateFencing && w.want.State == payment.StateSucceeded {
+			h.saw("late outcome under a fence")
+		}
 		h.logf("  %s is fenced from %s", w.by, name)
 	case w.moved:
 		h.saw("payment moved")

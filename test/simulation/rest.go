@@ -1,7 +1,10 @@
 package simulation
 
 import (
+	"slices"
 	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 // longestRest bounds the quiet phase, in steps.
@@ -29,16 +32,14 @@ func (w *world) rest() {
 	w.history.violate("I5", "the quiet phase does not end")
 }
 
-// calm ends all trouble.
+// calm ends all trouble. Who is paused goes on only when the others have nothing
+// left to do, or has to: what it still holds is then as old as it can be.
 func (w *world) calm() {
 	w.history.logf("quiet")
 	w.quiet = true
 	w.ledgerComes()
 	for _, p := range w.providers {
 		w.providerComes(p)
-	}
-	for _, b := range w.with(paused) {
-		w.unpauseBoot(b)
 	}
 	for _, b := range w.with(serving) {
 		b.stop("")
@@ -53,6 +54,9 @@ func (w *world) calm() {
 
 // next is the first thing that is still to happen; nil if there is none.
 func (w *world) next() func() {
+	if forced := w.overdue(); forced != nil {
+		return forced
+	}
 	if open := w.openable(); len(open) > 0 {
 		return func() { w.open(open[0]) }
 	}
@@ -98,14 +102,19 @@ func (w *world) insist(i *intent, b *boot) {
 	w.ask(i, b, 30*time.Second)
 }
 
+// stands reports whether a process does nothing: it is dead or paused.
+func (w *world) stands(id payment.BootID) bool {
+	return slices.ContainsFunc(w.boots, func(b *boot) bool { return b.id == id && (b.is(dead) || b.is(paused)) })
+}
+
 // idle lets time pass until there is something to do; nil if there never will be.
 func (w *world) idle() func() {
-	busy := len(w.gates.all()) > 0 || len(w.with(draining)) > 0
+	busy := len(w.openable()) > 0 || len(w.with(draining)) > 0
 	for _, i := range w.intents {
 		busy = busy || i.open > 0 || w.unsatisfied(i)
 	}
 	for _, op := range w.judge.ops {
-		busy = busy || op.Owner != "" && !final(op.State) && !w.killed(op.Owner)
+		busy = busy || op.Owner != "" && !final(op.State) && !w.stands(op.Owner)
 	}
 	for _, v := range w.visits {
 		busy = busy || len(v.open) > 0
@@ -119,6 +128,9 @@ func (w *world) idle() func() {
 		if due := w.judge.open[k].Due; !final(op.State) && !w.judge.queued(op) && (next.IsZero() || due.Before(next)) {
 			next = due
 		}
+	}
+	if stopped := w.with(paused); next.IsZero() && len(stopped) > 0 {
+		return func() { w.unpauseBoot(stopped[0]) }
 	}
 	if next.IsZero() {
 		return nil

@@ -34,7 +34,7 @@ func (w *world) trouble() {
 	}
 	if stopped := w.with(paused); len(stopped) > 0 {
 		b := stopped[w.rng.IntN(len(stopped))]
-		list = append(list, weighted[func()]{12, func() { w.unpauseBoot(b) }})
+		list = append(list, weighted[func()]{6, func() { w.unpauseBoot(b) }})
 	}
 	if len(w.boots) < mostBoots {
 		list = append(list, weighted[func()]{4, w.startBoot})
@@ -84,8 +84,7 @@ func (w *world) unpauseBoot(b *boot) {
 
 // stopSomewhere pauses a process at the moment at which it comes by a point.
 func (w *world) stopSomewhere(b *boot) {
-	points := stoppable()
-	p := points[w.rng.IntN(len(points))]
+	p := draw(w.rng, stoppable())
 	w.history.logf("%s will stop at %s", b.id, p)
 	b.stop(p)
 }

@@ -111,6 +111,9 @@ func newWorld(t *testing.T, stage *Stage, h *History) *world {
 	}
 	w.drawAuthorizations()
 	h.begins(w)
+	if r.IntN(2) == 0 { // the first effects are those that others will want to know of
+		w.stopSomewhere(w.boots[0])
+	}
 	return w
 }
 
@@ -184,6 +187,7 @@ func (w *world) arrives(g *gate) {
 		w.sends = append(w.sends, g.send)
 		w.judge.sent(g.send)
 	case atPoint:
+		w.history.saw("stopped at " + string(g.point))
 		if g.boot.is(serving) {
 			w.pauseBoot(g.boot)
 		}
