@@ -27,7 +27,7 @@ import (
 )
 
 func main() {
-	seeds := flag.Int("seeds", 2000, "how many seeds a mutant may survive at most")
+	seeds := flag.Int("seeds", 5000, "how many seeds a mutant may survive at most")
 	only := flag.String("only", "", "the name of the one mutant to run")
 	flag.Parse()
 	if err := run(context.Background(), *seeds, *only); err != nil {
