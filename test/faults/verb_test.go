@@ -158,13 +158,8 @@ func (c *caller) operation(ctx context.Context, i intent) (*acquitv1.GetOperatio
 
 // final reports whether a state never changes again.
 func final(s acquitv1.OperationState) bool {
-	switch s {
-	case acquitv1.OperationState_OPERATION_STATE_SUCCEEDED, acquitv1.OperationState_OPERATION_STATE_DECLINED,
-		acquitv1.OperationState_OPERATION_STATE_FAILED:
-		return true
-	default:
-		return false
-	}
+	return s == acquitv1.OperationState_OPERATION_STATE_SUCCEEDED || s == acquitv1.OperationState_OPERATION_STATE_DECLINED ||
+		s == acquitv1.OperationState_OPERATION_STATE_FAILED
 }
 
 // awaitFinal waits, by reading alone, until an operation has ended. As long as it
