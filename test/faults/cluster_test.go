@@ -57,16 +57,10 @@ type settings struct {
 // newCluster starts the shared processes. What they hold in the end is audited.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	return newClusterOf(t, binary)
-}
-
-// newClusterOf is newCluster with processes of another binary.
-func newClusterOf(t *testing.T, program string) *cluster {
-	t.Helper()
 	c := &cluster{
-		etcd: startEtcd(t, program), sandbox: startSandbox(t, program), keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
+		etcd: startEtcd(t), sandbox: startSandbox(t), keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
 		settings: settings{
-			program: program, attemptBudget: attemptBudget, attemptTimeout: attemptTimeout, deadline: 2 * attemptBudget, resolveBy: 15 * time.Minute,
+			program: binary, attemptBudget: attemptBudget, attemptTimeout: attemptTimeout, deadline: 2 * attemptBudget, resolveBy: 15 * time.Minute,
 			inlineBudget: inlineBudget, sessionTTL: sessionTTL, sweepEvery: 5 * time.Second, recheck: 30 * time.Second, perAccount: 16, maxInFlight: 4096, logLevel: "info",
 		},
 	}
@@ -109,10 +103,10 @@ type ledgerProcess struct {
 	audit     func(*testing.T) // of what it holds, before it is gone
 }
 
-func startEtcd(t *testing.T, program string) *ledgerProcess {
+func startEtcd(t *testing.T) *ledgerProcess {
 	t.Helper()
 	l := &ledgerProcess{dir: t.TempDir(), addr: "127.0.0.1:0"}
-	l.process = start(t, program, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, plain, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	return l
 }
 
@@ -126,7 +120,7 @@ func (l *ledgerProcess) ready(t *testing.T) {
 // restart starts etcd again on the same data and address.
 func (l *ledgerProcess) restart(t *testing.T) {
 	t.Helper()
-	l.process = start(t, binary, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, plain, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	l.ready(t)
 	t.Cleanup(func() { l.audit(t) })
 }

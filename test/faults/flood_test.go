@@ -5,7 +5,6 @@ package faults
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -33,12 +32,12 @@ const (
 // executes half of them, whose outcomes cannot be recorded; then the process is
 // killed. Some of the other half are on the wire, and arrive when all is over.
 //
-// The processes of this test are built without the race detector, with which ten
-// thousand operations would be in flight only if their attempts had minutes, and
+// The serve processes of this test are built without the race detector, with which
+// ten thousand operations would be in flight only if their attempts had minutes, and
 // recovery waits for an attempt's time. The same code runs under it in every other
 // test. This test runs alone, so that the times it prints are its own.
 func TestTenThousandInFlight(t *testing.T) {
-	c := newClusterOf(t, plain(t)).flooding()
+	c := newCluster(t).flooding()
 	wire := layFloodWire(t, c.sandbox.url)
 	line := layLine(t, c.etcd.addr)
 	c = c.with(func(s *settings) { s.provider = wire.url })
@@ -88,23 +87,10 @@ func TestTenThousandInFlight(t *testing.T) {
 	}
 }
 
-// plain is the program without the race detector.
-func plain(t *testing.T) string {
-	t.Helper()
-	if !raceDetector {
-		return binary
-	}
-	program := filepath.Join(t.TempDir(), "acquit")
-	if err := build(t.Context(), program, false); err != nil {
-		t.Fatal(err)
-	}
-	return program
-}
-
 // flooding are the settings of the flood.
 func (c *cluster) flooding() *cluster {
 	return c.with(func(s *settings) {
-		s.logLevel, s.maxInFlight = "error", flooded+1000 // repeated calls are in flight twice for a moment
+		s.program, s.logLevel, s.maxInFlight = plain, "error", flooded+1000 // repeated calls are in flight twice for a moment
 		s.attemptBudget, s.attemptTimeout, s.deadline = floodBudget, floodBudget, floodBudget
 		s.inlineBudget, s.sessionTTL = 300*time.Millisecond, floodTTL
 		s.sweepEvery, s.recheck, s.perAccount = time.Second, time.Minute, floodWidth

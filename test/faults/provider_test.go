@@ -27,10 +27,10 @@ type provider struct {
 	client *http.Client
 }
 
-func startSandbox(t *testing.T, program string) *provider {
+func startSandbox(t *testing.T) *provider {
 	t.Helper()
 	return &provider{
-		process: start(t, program, "sandbox", nil, "sandbox", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()),
+		process: start(t, binary, "sandbox", nil, "sandbox", "--addr", "127.0.0.1:0", "--data-dir", t.TempDir()),
 		client:  &http.Client{Timeout: 10 * time.Second},
 	}
 }

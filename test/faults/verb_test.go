@@ -129,9 +129,10 @@ func (c *caller) subject(t *testing.T, m payment.Method, key, token string) inte
 }
 
 // order is persist for calls that may be refused because of the payment's amounts
-// or status: the refusal is an answer then.
+// or status: the refusal is an answer then. It is patient: of many claims on one
+// payment one succeeds at a time, which takes long where the ledger is slow.
 func (c *caller) order(ctx context.Context, i intent) (answer, error) {
-	a, err := c.persist(ctx, i)
+	a, err := c.persistFor(ctx, 3*patience, i)
 	if err != nil && a.code() == codes.FailedPrecondition && !repeatable(a) &&
 		(strings.HasPrefix(a.reason(), "AMOUNT_EXCEEDS_") || strings.HasPrefix(a.reason(), "PAYMENT_NOT_")) {
 		return a, nil
