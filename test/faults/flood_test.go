@@ -21,7 +21,7 @@ import (
 const (
 	flooded     = 10_000
 	floodBudget = 60 * time.Second // an attempt's: all of them must be in flight at once, so none may run out before
-	floodTTL    = 20 * time.Second // longer than the outage before the kill, so that nobody looks before it
+	floodTTL    = 30 * time.Second // longer than the outage before the kill, so that nobody looks before it
 	floodWidth  = 64               // looked after at a time
 )
 
@@ -200,7 +200,7 @@ func (c *cluster) effects(t *testing.T) []simulator.Entry {
 // time half of them had ended, and all.
 func (c *cluster) resolved(t *testing.T, since time.Time) (half, all time.Duration) {
 	t.Helper()
-	eventually(t, 100*time.Second, "no operation is open", func() error {
+	eventually(t, 150*time.Second, "no operation is open", func() error {
 		open, err := c.etcd.count(t.Context(), ledgerPrefix+"open/")
 		if err != nil {
 			return err
