@@ -247,6 +247,8 @@ func TestReadsDoNotHoldUpVisits(t *testing.T) {
 		stop := running(s)
 		defer stop()
 		time.Sleep(12 * time.Second) // a visit reads too: 150 ms each are 9.4 s for all of them
+		v.mu.Lock()
+		defer v.mu.Unlock()
 		if n := len(v.visited); n != many {
 			t.Errorf("%d of %d were visited", n, many)
 		}

@@ -87,7 +87,7 @@ func (r role) floor(ctx context.Context, logger *slog.Logger, ready func(located
 
 func newFloor(ctx context.Context, etcd *clientv3.Client, r role) (*floor, error) {
 	f := &floor{
-		etcd: etcd, url: r.Provider, verbs: map[payment.Method]verb{}, session: ledgerPrefix + "/session/floor",
+		etcd: etcd, url: r.Provider, verbs: make(map[payment.Method]verb), session: ledgerPrefix + "/session/floor",
 		provider: &http.Client{Transport: &http.Transport{MaxConnsPerHost: 256, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second}},
 	}
 	for method, w := range r.Ledger {

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,6 +42,7 @@ func launch(ctx context.Context, r role) (*process, error) {
 	p := &process{name: r.name, said: &tail{}, exited: make(chan struct{})}
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, r.name) // ended by stop, in order
 	p.cmd.Stderr, p.cmd.WaitDelay = p.said, time.Second
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the benchmark, which stops its processes in order
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
 		return nil, err

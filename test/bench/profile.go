@@ -14,16 +14,15 @@ import (
 // returns what ends it. The turns of the floor are in it, but acquit rests then.
 func (b *benchmark) profile(ctx context.Context, s *side) (finish func() error) {
 	ended := make(chan error, 1)
-	ended <- nil
-	if b.cpuProfile != "" {
-		<-ended
-		seconds := int(math.Ceil((2*b.duration + 2*warmTime).Seconds()))
-		go func() {
+	seconds := int(math.Ceil((2*b.duration + 2*warmTime).Seconds()))
+	go func() {
+		defer close(ended)
+		if b.cpuProfile != "" {
 			ended <- download(ctx, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.Ops, seconds), b.cpuProfile)
-		}()
-	}
+		}
+	}()
 	return func() error {
-		err := <-ended
+		err := <-ended // nil where no profile was asked for
 		if b.memProfile != "" {
 			err = errors.Join(err, download(ctx, "http://"+s.Ops+"/debug/pprof/allocs", b.memProfile))
 		}

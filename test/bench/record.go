@@ -24,27 +24,28 @@ type ledgerWrites map[payment.Method]operationWrites
 // operationWrites are the two transactions of one operation, and acquit's answer
 // to its caller.
 type operationWrites struct {
-	Claim, Outcome transaction
-	Answer         []byte
+	Claim   transaction `json:"claim"`
+	Outcome transaction `json:"outcome"`
+	Answer  []byte      `json:"answer"`
 }
 
 // transaction is what one transaction puts and deletes.
 type transaction struct {
-	Puts    []put
-	Deletes []string
+	Puts    []put    `json:"puts"`
+	Deletes []string `json:"deletes,omitempty"`
 }
 
 type put struct {
-	Key    string
-	Value  []byte
-	Leased bool
+	Key    string `json:"key"`
+	Value  []byte `json:"value"`
+	Leased bool   `json:"leased,omitempty"`
 }
 
 // record makes one operation of each verb and reads back, from the history that
 // etcd keeps for a while, what their transactions wrote.
 func record(ctx context.Context, s *side) (ledgerWrites, error) {
 	c := newCaller(s.conn, mixed())
-	all := ledgerWrites{}
+	all := make(ledgerWrites)
 	for _, verb := range c.verbs {
 		sent := c.next()
 		got, err := sent.ask(ctx, s.conn)

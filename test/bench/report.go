@@ -83,7 +83,7 @@ func (r report) targets() []string {
 		lines = append(lines, fmt.Sprintf("| %s | %s | %s |\n", fmt.Sprintf(format, args...), measured, word))
 	}
 	for _, c := range r.compared {
-		name := c.place + " etcd, " + c.cell.String()
+		name := c.place + " etcd, " + c.String()
 		if c.rate == 0 && c.callers == wantRateFrom {
 			got := c.acquit.rate() / c.floor.rate()
 			line(got >= wantRate, fmt.Sprintf("%.2f", got), "%s: at least %.1f of the floor", name, wantRate)

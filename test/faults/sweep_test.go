@@ -111,7 +111,7 @@ func (c *cluster) lose(t *testing.T, all []*casualty) {
 		calls[n] = v.victim.begin(bounded(t, 20*time.Second), v.intent)
 	}
 	for n, v := range all {
-		if a := <-calls[n]; a.err == nil {
+		if a := <-calls[n]; a.stored { // an interim answer may come before it parks
 			t.Fatalf("the victim at %s answered: %s", v.point, a)
 		}
 		v.victim.awaitKilled(t)
@@ -214,12 +214,10 @@ func TestLateAuthorizations(t *testing.T) {
 	}
 	c.lose(t, all)
 	for _, at := range cases {
-		t.Run(at.key, func(t *testing.T) {
-			if op := survivor.awaitFinal(t, foundWithin+c.resolveBy, at.intent); op.GetState() != at.want {
-				t.Errorf("it is %s, want %s", op.GetState(), at.want)
-			}
-			c.released(t, at.intent, at.cancels)
-		})
+		if op := survivor.awaitFinal(t, foundWithin+c.resolveBy, at.intent); op.GetState() != at.want {
+			t.Errorf("key %q is %s, want %s", at.key, op.GetState(), at.want)
+		}
+		c.released(t, at.intent, at.cancels)
 	}
 	// The copy arrives, and finds that its key has had its answer.
 	late := cases[1].intent
@@ -245,11 +243,11 @@ func (c *cluster) released(t *testing.T, i intent, cancels int) {
 	t.Helper()
 	effects, taken := c.sandbox.entries(t, i, i.kind()), c.sandbox.entries(t, i, simulator.KindCancel)
 	if len(effects) != 1 || len(taken) != cancels {
-		t.Fatalf("%d effects and %d cancels, want 1 and %d", len(effects), len(taken), cancels)
+		t.Fatalf("key %q has %d effects and %d cancels, want 1 and %d", i.key, len(effects), len(taken), cancels)
 	}
 	for _, e := range taken {
 		if e.Parent != effects[0].Object || e.Amount != i.amount {
-			t.Errorf("the cancel released %d of %s, want %d of %s", e.Amount, e.Parent, i.amount, effects[0].Object)
+			t.Errorf("key %q: the cancel released %d of %s, want %d of %s", i.key, e.Amount, e.Parent, i.amount, effects[0].Object)
 		}
 	}
 }

@@ -129,9 +129,10 @@ func (c *caller) subject(t *testing.T, m payment.Method, key, token string) inte
 }
 
 // order is persist for calls that may be refused because of the payment's amounts
-// or status: the refusal is an answer then.
+// or status: the refusal is an answer then. It is patient: of many claims on one
+// payment one succeeds at a time, which takes long where the ledger is slow.
 func (c *caller) order(ctx context.Context, i intent) (answer, error) {
-	a, err := c.persist(ctx, i)
+	a, err := c.persistFor(ctx, 3*patience, i)
 	if err != nil && a.code() == codes.FailedPrecondition && !repeatable(a) &&
 		(strings.HasPrefix(a.reason(), "AMOUNT_EXCEEDS_") || strings.HasPrefix(a.reason(), "PAYMENT_NOT_")) {
 		return a, nil
@@ -158,13 +159,8 @@ func (c *caller) operation(ctx context.Context, i intent) (*acquitv1.GetOperatio
 
 // final reports whether a state never changes again.
 func final(s acquitv1.OperationState) bool {
-	switch s {
-	case acquitv1.OperationState_OPERATION_STATE_SUCCEEDED, acquitv1.OperationState_OPERATION_STATE_DECLINED,
-		acquitv1.OperationState_OPERATION_STATE_FAILED:
-		return true
-	default:
-		return false
-	}
+	return s == acquitv1.OperationState_OPERATION_STATE_SUCCEEDED || s == acquitv1.OperationState_OPERATION_STATE_DECLINED ||
+		s == acquitv1.OperationState_OPERATION_STATE_FAILED
 }
 
 // awaitFinal waits, by reading alone, until an operation has ended. As long as it
