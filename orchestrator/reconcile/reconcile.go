@@ -67,6 +67,7 @@ type Sweep struct {
 	lanes  *lanes
 	visits metric.Int64Counter
 	living []payment.BootID // as of the last pass
+	shards []int            // that are this process's among them
 	// full is not nil while all that is open is looked at, for what the lost have
 	// left: what was found to be somebody's, so that it is not read again.
 	full map[payment.OperationKey]bool
@@ -147,6 +148,7 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 	}
 	if !slices.Equal(living, s.living) {
 		s.living, s.full = living, make(map[payment.OperationKey]bool)
+		s.shards = Shares(living, s.cfg.Ledger.Boot())
 	}
 	now := s.cfg.Now()
 	until := now
@@ -155,7 +157,7 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 	}
 	before := s.left
 	s.left = make(map[payment.OperationKey]payment.AccountName)
-	for _, shard := range Shares(living, s.cfg.Ledger.Boot()) {
+	for _, shard := range s.shards {
 		due, err := s.cfg.Ledger.Due(ctx, shard, until, math.MaxInt)
 		if err != nil {
 			return true, err
