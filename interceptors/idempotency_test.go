@@ -401,22 +401,34 @@ func TestAWaitThatIsUsedUp(t *testing.T) {
 	}
 }
 
-// Trouble of the ledger while waiting is told as what it is, also when it comes
-// from a context of the ledger's own.
-func TestTroubleWhileWaitingIsNotHidden(t *testing.T) {
+// Once an operation was seen under the key, a ledger that is away is no proof that
+// nothing was done: this very call may have sent before it lost the operation.
+// While it waits, and when it asks again after the wait.
+func TestTroubleAfterTheOperationWasSeen(t *testing.T) {
 	for name, trouble := range map[string]error{
 		"unavailable":        &payment.Error{Reason: payment.ReasonLedgerUnavailable},
 		"out of time inside": &payment.Error{Reason: payment.ReasonLedgerUnavailable, Err: context.DeadlineExceeded},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				keys := &fakeKeys{t: t, await: func(context.Context, payment.OperationKey) error { return trouble }}
-				s := serve(t, Config{Keys: keys}, handling(func(ctx context.Context, _ *acquitv1.AuthorizeRequest) (payment.Reply, error) {
-					return payment.Reply{}, takenBy(t, ctx, payment.StateIntent, true)
-				}))
-				wantRefused(t, s.authorize(t.Context(), "k", request()), codes.Unavailable, payment.ReasonLedgerUnavailable, "true")
+		for _, waiting := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, while waiting %t", name, waiting), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					asked := 0
+					keys := &fakeKeys{t: t, await: func(context.Context, payment.OperationKey) error {
+						if waiting {
+							return trouble
+						}
+						return nil
+					}}
+					s := serve(t, Config{Keys: keys}, handling(func(ctx context.Context, _ *acquitv1.AuthorizeRequest) (payment.Reply, error) {
+						if asked++; asked > 1 {
+							return payment.Reply{}, trouble
+						}
+						return payment.Reply{}, takenBy(t, ctx, payment.StateIntent, true)
+					}))
+					wantRefused(t, s.authorize(t.Context(), "k", request()), codes.Unavailable, payment.ReasonOutcomePending, "true")
+				})
 			})
-		})
+		}
 	}
 }
 
