@@ -88,7 +88,7 @@ func (c *cluster) crowd(t *testing.T, servers []*server, m payment.Method, id st
 			refused++
 			continue
 		}
-		calls[n].op = servers[n%len(servers)].awaitFinal(t, 30*time.Second, calls[n].intent)
+		calls[n].op = servers[n%len(servers)].awaitFinal(t, calls[n].intent)
 	}
 	stop()
 	moved := c.moved(t, servers, calls)

@@ -83,7 +83,7 @@ func TestTenThousandInFlight(t *testing.T) {
 		t.Errorf("%d effects, want %d", n, flooded)
 	}
 	for n := 0; n < flooded; n += flooded / 50 {
-		survivor.awaitFinal(t, time.Second, drop(n))
+		survivor.awaitFinal(t, drop(n))
 	}
 }
 

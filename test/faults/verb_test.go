@@ -132,7 +132,7 @@ func (c *caller) subject(t *testing.T, m payment.Method, key, token string) inte
 // or status: the refusal is an answer then. It is patient: of many claims on one
 // payment one succeeds at a time, which takes long where the ledger is slow.
 func (c *caller) order(ctx context.Context, i intent) (answer, error) {
-	a, err := c.persistFor(ctx, 3*patience, i)
+	a, err := c.persistFor(ctx, 2*patience, i)
 	if err != nil && a.code() == codes.FailedPrecondition && !repeatable(a) &&
 		(strings.HasPrefix(a.reason(), "AMOUNT_EXCEEDS_") || strings.HasPrefix(a.reason(), "PAYMENT_NOT_")) {
 		return a, nil
@@ -165,10 +165,10 @@ func final(s acquitv1.OperationState) bool {
 
 // awaitFinal waits, by reading alone, until an operation has ended. As long as it
 // has not, it says when somebody looks at it.
-func (c *caller) awaitFinal(t *testing.T, limit time.Duration, i intent) *acquitv1.Operation {
+func (c *caller) awaitFinal(t *testing.T, i intent) *acquitv1.Operation {
 	t.Helper()
 	var op *acquitv1.Operation
-	eventually(t, limit, fmt.Sprintf("the %s of key %q ends", i.verb(), i.key), func() error {
+	eventually(t, patience, fmt.Sprintf("the %s of key %q ends", i.verb(), i.key), func() error {
 		said, err := c.operation(t.Context(), i)
 		if err != nil {
 			return err
