@@ -22,6 +22,9 @@ type Event struct {
 	// Answer is what it says about the object, in the provider's words; its
 	// Reference is the object's id. It is judged like the answer to a look-up.
 	Answer Answer `json:"answer"`
+	// Fenced is set where it tells what became of a cancel by our reference, at a
+	// provider that cannot be asked: it is then judged like the object read after a fence.
+	Fenced bool `json:"fenced,omitempty"`
 	// Outside is set where the provider documents that money moved without an
 	// operation of ours, or that it undid one later.
 	Outside *Outside `json:"outside,omitempty"`

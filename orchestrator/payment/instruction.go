@@ -20,6 +20,9 @@ type Instruction struct {
 	StatementDescriptor string                `json:"statement_descriptor,omitempty"`
 	Metadata            map[string]string     `json:"metadata,omitempty"`
 	Reason              string                `json:"reason,omitempty"` // of a refund
+	// ReturnParameters are what the shopper's browser brought back from the
+	// provider, of a completion.
+	ReturnParameters map[string]string `json:"return_parameters,omitempty"`
 }
 
 // Order is what a caller asks of a payment that exists.

@@ -17,6 +17,8 @@ type Traits struct {
 	Query            bool // can look up by our reference
 	// Fence is how an authorization whose outcome is unknown can be cancelled.
 	Fence FenceKind
+	// Completion is how an authorization goes on when the shopper comes back.
+	Completion CompletionKind
 	// Asynchronous methods are only accepted by the provider; their outcome
 	// comes by webhook or query.
 	Asynchronous []Method
@@ -43,6 +45,21 @@ const (
 	// FenceByReference: by our reference, whether it has arrived or not. A cancel
 	// that found nothing says nothing about a copy that arrives later.
 	FenceByReference FenceKind = "reference"
+)
+
+// CompletionKind is how an authorization that needed the shopper goes on when the
+// shopper comes back.
+type CompletionKind string
+
+// The kinds of completion.
+const (
+	// CompletionNone: not by us; the outcome comes by itself.
+	CompletionNone CompletionKind = ""
+	// CompletionLook: the provider knows already, so the authorization is looked up.
+	CompletionLook CompletionKind = "look"
+	// CompletionSend: the provider must be sent what the shopper brought back, in a
+	// request with a key of its own; its answer is that of the authorization.
+	CompletionSend CompletionKind = "send"
 )
 
 // KeyScope says within what a provider key is unique.

@@ -35,6 +35,9 @@ type Account struct {
 	// MerchantID names the merchant, for drivers where a credential does not.
 	MerchantID string
 	Credential providers.Secret
+	// WebhookSecrets are what the provider signs its deliveries with: two while one
+	// replaces the other, none where the account takes no webhooks.
+	WebhookSecrets []providers.Secret
 }
 
 // entry is a driver in the list.
