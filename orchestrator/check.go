@@ -28,6 +28,8 @@ func (f *flight) blocked(ctx context.Context, r dispatch) (decision, bool) {
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:
 		// Under another credential the key may be new to the provider.
 		return decision{action: actionQuery, reason: "the credential was replaced since the intent"}, true
+	case attempt.Stopped && !r.step.Fence():
+		return decision{action: actionQuery, reason: stoppedReason}, true
 	case !r.late && f.tooLate():
 		// Nobody waits for it any more: a late charge would surprise the payer.
 		return decision{action: actionQuery, reason: "too late to complete the authorization"}, true
@@ -46,6 +48,8 @@ func (f *flight) blocked(ctx context.Context, r dispatch) (decision, bool) {
 	}
 	return decision{}, false
 }
+
+const stoppedReason = "the provider would answer the same again, or not know a copy as one"
 
 const movedReason = "the account's target has changed since the intent"
 

@@ -151,7 +151,11 @@ func (n *news) about(ctx context.Context) (Taken, error) {
 		// An effect there means that a refusal was none.
 		return n.second(ctx, n.o.cfg.Table.Judge(op.Attempts[i].Target.Driver, mapping.Query, answer), "an effect on an account that the operation had left")
 	}
-	verdict := n.judge(mapping.Query, &answer)
+	method := mapping.Query
+	if e.Fenced {
+		method = mapping.Fenced
+	}
+	verdict := n.judge(method, &answer)
 	switch {
 	case n.otherObject(answer):
 		return n.second(ctx, verdict, "an effect under a second object of the provider")
@@ -183,6 +187,7 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 		return n.noted(ctx)
 	}
 	n.learn(a, v)
+	n.report.Released = n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky
 	d.settle.Report = n.report
 	if err := n.record(ctx, d.settle, d.apply); err != nil {
 		return "", err
@@ -194,13 +199,27 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 
 // whileFencing adds to what is known about an authorization that is being
 // cancelled: only the object as it is read after the cancel settles that, and the
-// event may be older.
+// event may be older. Where the provider cannot be asked nothing is read after the
+// cancel: what the provider tells of the cancel settles it, or that the
+// authorization was refused, which it stays where the cancel does not need its object.
 func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
-	if v.Evidence == payment.EvidenceUnknown || v.Evidence == payment.EvidenceNoEffectNotSticky {
+	blind := n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
+	switch {
+	case blind && v.Evidence == payment.EvidenceNoEffectSticky:
+		return n.outcome(ctx, a, v)
+	case blind && n.event.Fenced && v.Evidence == payment.EvidenceUnknown:
+		// It found nothing, so another cancel may follow; that it arrives is still possible.
+		return n.keep(ctx, payment.Note{Refused: true})
+	case v.Evidence == payment.EvidenceUnknown, v.Evidence == payment.EvidenceNoEffectNotSticky:
 		return n.noted(ctx)
 	}
 	n.learn(a, v)
-	if err := n.record(ctx, payment.Note{Report: n.report}, payment.Applied{}); err != nil {
+	return n.keep(ctx, payment.Note{Report: n.report})
+}
+
+// keep records what an event adds to what is known.
+func (n *news) keep(ctx context.Context, note payment.Note) (Taken, error) {
+	if err := n.record(ctx, note, payment.Applied{}); err != nil {
 		return "", err
 	}
 	return TakenNoted, nil
@@ -234,7 +253,7 @@ func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdi
 	succeeded := n.op().State == payment.StateSucceeded
 	switch v.Evidence {
 	case payment.EvidenceEffect:
-		if succeeded || n.undone(ctx) {
+		if succeeded || n.op().Current().Released || n.undone(ctx) {
 			return n.noted(ctx)
 		}
 		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")

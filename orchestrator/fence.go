@@ -24,17 +24,9 @@ func (f *flight) fence(ctx context.Context) error {
 	// This cancel will not be executed any more. What has not arrived could
 	// still do so: where the cancel finds it by our reference alone it is sent
 	// again, and then cancelled by a cancel with a key of its own.
-	if f.account().Traits().Fence == payment.FenceByReference && !f.takes() {
-		sent := false
-		d, err := f.put(ctx, dispatch{step: payment.StepMain, late: true, next: func(payment.Answer, payment.Verdict) (decision, error) {
-			sent = true
-			return decision{action: actionQuery}, nil // whatever is said: the object after the next cancel decides
-		}})
-		if err != nil {
+	if f.account().Traits().Fence == payment.FenceByReference && !f.takes() && !f.op().Current().Stopped {
+		if ended, err := f.arrive(ctx); ended || err != nil {
 			return err
-		}
-		if !sent {
-			return f.park(ctx, d.reason)
 		}
 	}
 	if err := f.decideFence(ctx); err != nil {
@@ -44,6 +36,28 @@ func (f *flight) fence(ctx context.Context) error {
 		return err
 	}
 	return f.park(ctx, "the cancel was refused")
+}
+
+// arrive sends the request once more under its key, so that there is something
+// that a cancel by our reference can find. Whatever is said, the object after the
+// next cancel decides; but where nothing can be looked up, that the request was
+// refused for good is all that will ever be said.
+func (f *flight) arrive(ctx context.Context) (ended bool, err error) {
+	sent := false
+	d, err := f.put(ctx, dispatch{step: payment.StepMain, late: true, next: func(a payment.Answer, v payment.Verdict) (decision, error) {
+		sent = true
+		if v.Evidence == payment.EvidenceNoEffectSticky && !f.account().Traits().Query {
+			return f.negative(a, v)
+		}
+		return decision{action: actionQuery}, nil
+	}})
+	if err != nil {
+		return true, err
+	}
+	if !sent || d.action == actionSettle {
+		return f.followOrPark(ctx, d)
+	}
+	return false, nil
 }
 
 // beginFence records that the authorization is to be cancelled, once there is
@@ -130,6 +144,9 @@ func (f *flight) decideFence(ctx context.Context) error {
 // refused the cancel for good, or its key is spent, and the object does not show why.
 func (f *flight) cancel(ctx context.Context) (ended bool, err error) {
 	steps, refused := f.op().Current().Steps, false
+	if steps[len(steps)-1].Refused { // as an event has told
+		return false, nil
+	}
 	d, err := f.put(ctx, dispatch{step: steps[len(steps)-1].Name, late: true, next: func(a payment.Answer, v payment.Verdict) (decision, error) {
 		refused = v.Evidence == payment.EvidenceNoEffectSticky || f.spent(a)
 		return decision{action: actionQuery, reason: "waiting for the cancel"}, nil

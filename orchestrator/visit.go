@@ -12,6 +12,9 @@ import (
 // maxLook bounds how long an operation that is not final is left alone.
 const maxLook = time.Hour
 
+// maxPending is how long a provider may take to decide before a person is told.
+const maxPending = 7 * 24 * time.Hour
+
 // Visit looks after an operation that is due and that nobody works on: it asks
 // the provider, settles what is proven, completes what the caller asked for while
 // that is safe, cancels an authorization that nobody waits for any more, and
@@ -131,7 +134,10 @@ func (f *flight) stranded() (reason string, yes bool) {
 	case account.Target() != attempt.Target:
 		return movedReason, true
 	case f.op().State == payment.StatePending, f.op().State == payment.StateRequiresAction && !f.unfinished():
-		return "", false // nothing would be sent: others decide
+		// Nothing would be sent: others decide, in time.
+		return "the provider has not decided for long", !f.o.cfg.Now().Before(f.op().Created.Add(maxPending))
+	case attempt.Stopped && !account.Traits().Query && f.op().Method != payment.MethodAuthorize:
+		return stoppedReason, true
 	case !f.o.cfg.Now().Before(attempt.ResendNotAfter):
 		return "the resend window is closed", true
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:

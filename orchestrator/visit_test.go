@@ -223,6 +223,24 @@ func TestPendingIsPolled(t *testing.T) {
 	}
 }
 
+// Goal: what a provider does not decide is put before a person, in time and once,
+// and stays open. Method: an authorization that stays accepted, watched for ten days.
+func TestUndecidedForLongIsTold(t *testing.T) {
+	settledBy(t, payment.StatePending, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		stop := w.sweep("one", o)
+		defer stop()
+		time.Sleep(6 * 24 * time.Hour)
+		if len(w.attention()) != 0 {
+			t.Errorf("told too early: %+v", w.attention())
+		}
+		time.Sleep(4 * 24 * time.Hour)
+		if found := w.attention(); len(found) != 1 || found[0].Kind != payment.AttentionStuck || found[0].Operation != call.OperationKey().ID {
+			t.Errorf("told %+v", found)
+		}
+		w.state(call, payment.StatePending, 1)
+	})
+}
+
 // Goal: where nothing may be sent any more and no look tells, the operation stays
 // unknown, is still looked at, and a person is told, once. Method: a resend window
 // that closes, and an account that is gone.

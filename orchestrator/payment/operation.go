@@ -99,6 +99,8 @@ type Attempt struct {
 	Steps             []Step            `json:"steps"`
 	Sends             int               `json:"sends"`                 // as of the last commit
 	Uncertain         bool              `json:"uncertain,omitempty"`   // some send of it, as of the last commit, ended in unknown
+	Stopped           bool              `json:"stopped,omitempty"`     // another copy would bring the same answer, or not be known as one: none is sent
+	Released          bool              `json:"released,omitempty"`    // the provider told that our cancel has ended it
 	Evidence          Evidence          `json:"evidence,omitempty"`    // of the last answer
 	MappingRow        string            `json:"mapping_row,omitempty"` // row that judged the last answer
 	HTTPStatus        int               `json:"http_status,omitempty"` // of the last answer
@@ -117,6 +119,8 @@ type Step struct {
 	// Object is what a fence's step cancels, as known when it was recorded; empty
 	// where the provider finds it by our reference.
 	Object ProviderReference `json:"object,omitempty"`
+	// Refused: the provider told later that this cancel found nothing to cancel.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Target is where an attempt was sent, as resolved when its intent was written.

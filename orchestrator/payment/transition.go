@@ -265,13 +265,21 @@ func (t Fence) apply(op *Operation) error {
 // Note adds to what is known about the open attempt, and moves nothing.
 type Note struct {
 	Report Report
+	// Refused: what was cancelled last found nothing to cancel.
+	Refused bool
 }
 
 func (t Note) apply(op *Operation) error {
-	if t.Report == (Report{}) {
+	if t == (Note{}) {
 		return errors.New("nothing to note")
 	}
 	report(op, t.Report)
+	if t.Refused {
+		steps := current(op).Steps
+		if last := &steps[len(steps)-1]; last.Name.Fence() {
+			last.Refused = true
+		}
+	}
 	return nil
 }
 
@@ -299,6 +307,8 @@ func (t Halt) apply(op *Operation) error {
 type Report struct {
 	Sends             int  // in all, this flight's included
 	Uncertain         bool // a send so far ended in unknown
+	Stopped           bool // no further copy is of use; see Attempt
+	Released          bool // our cancel has ended it
 	Evidence          Evidence
 	MappingRow        string
 	HTTPStatus        int
@@ -381,6 +391,8 @@ func report(op *Operation, r Report) {
 	a := current(op)
 	a.Sends = max(a.Sends, r.Sends)
 	a.Uncertain = a.Uncertain || r.Uncertain
+	a.Stopped = a.Stopped || r.Stopped
+	a.Released = a.Released || r.Released
 	if r.Evidence != "" {
 		a.Evidence, a.MappingRow, a.HTTPStatus, a.Code, a.RequestID = r.Evidence, r.MappingRow, r.HTTPStatus, r.Code, r.RequestID
 	}

@@ -58,6 +58,10 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	want, now := old.Current(), op.Current()
 	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
 	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
+	want.Stopped, want.Released = now.Stopped, now.Released
+	if kind == KindNote && samePlan(want.Steps, now.Steps) { // a cancel was told to have found nothing
+		want.Steps = now.Steps
+	}
 	rest := old
 	if kind == KindPark {
 		f.unless(op.Owner == "" && !now.Deadline.After(want.Deadline), "%s parks and goes on", name)
@@ -67,6 +71,14 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	}
 	rest.Attempts = append(slices.Clone(old.Attempts[:len(old.Attempts)-1]), want)
 	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than a %s does", name, kind)
+}
+
+// samePlan reports whether steps are the same requests, whatever is known of them.
+func samePlan(before, now []payment.Step) bool {
+	return slices.EqualFunc(before, now, func(b, n payment.Step) bool {
+		b.Refused = b.Refused || n.Refused && n.Name.Fence()
+		return b == n
+	})
 }
 
 // recordFaults is what is wrong with news that moves no operation.

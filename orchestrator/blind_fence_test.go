@@ -1,0 +1,210 @@
+package orchestrator_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// blind is a world in which an authorization is unknown and past its time at a
+// provider that cannot be asked, cancels by our reference, and tells later what
+// became of a cancel. One process sweeps it. The script's last line answers what is
+// sent after the time is over.
+func blind(t *testing.T, script []line, then func(w *world, o *orchestrator.Orchestrator, call payment.Call)) {
+	t.Helper()
+	inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
+		p := w.provider(0)
+		p.traits.Fence, p.script, p.cancels = payment.FenceByReference, script, []canceller{cancelQuietly}
+		one, call := w.boot("one"), newCall("key")
+		w.leaves(one, call, "a", "b")
+		w.store.Crash("one")
+		w.store.EndSession("one")
+		time.Sleep(16 * time.Minute) // past resolve_by, and nobody visited it
+		p.answer(script[len(script)-1])
+		two := w.boot("two")
+		stop := w.sweep("two", two)
+		defer stop()
+		time.Sleep(5 * time.Minute)
+		then(w, two, call)
+	})
+}
+
+// ofCancel is an event about what became of a cancel.
+func ofCancel(call payment.Call, id, code string, object payment.ProviderReference) payment.Event {
+	e := under(call, told(id, code, object))
+	e.Fenced = true
+	return e
+}
+
+// under is an event that names the operation by our reference.
+func under(call payment.Call, e payment.Event) payment.Event {
+	e.Reference = call.Reference
+	return e
+}
+
+// Goal: where the provider cannot be asked, what it tells of the cancel ends the
+// authorization, and nothing else that it tells does; news from before the cancel
+// that comes after it is old news. Method: an authorization whose answer was lost,
+// and events in the wrong order.
+func TestBlindFenceEndsByEvent(t *testing.T) {
+	blind(t, []line{lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		w.state(call, payment.StateFencing, 0) // cancelled, and nobody knows
+		w.apply(o, under(call, told("1", "authorized", "a-1")), orchestrator.TakenNoted)
+		time.Sleep(2 * time.Hour)
+		w.state(call, payment.StateFencing, 0)
+		w.apply(o, ofCancel(call, "2", "cancelled", "a-1"), orchestrator.TakenSettled)
+		op := w.state(call, payment.StateFailed, 0)
+		if !op.Current().Released {
+			t.Error("the record does not say that the cancel ended it")
+		}
+		w.apply(o, told("3", "authorized", "a-1"), orchestrator.TakenNoted)
+		w.apply(o, ofCancel(call, "4", "cancelled", "a-1"), orchestrator.TakenNoted)
+		w.apply(o, told("5", "authorized", "a-9"), orchestrator.TakenOrphan)
+		if len(w.provider(1).sends()) != 0 {
+			t.Error("it was failed over")
+		}
+	})
+}
+
+// Goal: a cancel that is told to have found nothing is followed by a copy of the
+// request, under its key, and a cancel under another key; what is told twice asks
+// for no more. Method: a request that never arrived.
+func TestBlindFenceFollowsWhatArrivesLate(t *testing.T) {
+	blind(t, []line{swallowed, lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		p := w.provider(0)
+		cancels, creates := distinctSteps(p.fencesSent()), len(p.sends())
+		if cancels != 1 {
+			t.Fatalf("%d different cancels before anything was told", cancels)
+		}
+		w.apply(o, ofCancel(call, "1", "not_found", ""), orchestrator.TakenNoted)
+		w.apply(o, ofCancel(call, "1", "not_found", ""), orchestrator.TakenDuplicate)
+		time.Sleep(2 * time.Hour)
+		if got := len(p.sends()) - creates; got != 1 {
+			t.Errorf("%d more copies of the request, want 1", got)
+		}
+		sameRequest(t, p.sends())
+		if got := distinctSteps(p.fencesSent()); got != 2 {
+			t.Errorf("%d different cancels, want 2", got)
+		}
+		w.state(call, payment.StateFencing, 0)
+		w.apply(o, ofCancel(call, "2", "cancelled", "a-1"), orchestrator.TakenSettled)
+		w.state(call, payment.StateFailed, 0)
+	})
+}
+
+// distinctSteps is how many different cancels there are, each of which may be sent
+// several times.
+func distinctSteps(sent []payment.Send) int {
+	keys := make(map[payment.ProviderKey]bool)
+	for _, s := range sent {
+		keys[s.Key] = true
+	}
+	return len(keys)
+}
+
+// Goal: an authorization that the provider refused ends so while it is being
+// cancelled, told by an event or by the answer to a copy; one of which nothing is
+// told stays open and is put before a person in the end. Method: each of them, over
+// days.
+func TestBlindFenceOfWhatWasRefused(t *testing.T) {
+	t.Run("told", func(t *testing.T) {
+		blind(t, []line{lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+			w.apply(o, under(call, told("1", "declined", "a-1")), orchestrator.TakenSettled)
+			op := w.operation(call)
+			if op.State != payment.StateDeclined || op.Current().Released {
+				t.Errorf("it is %s, released %t", op.State, op.Current().Released)
+			}
+		})
+	})
+	t.Run("answered", func(t *testing.T) {
+		blind(t, []line{swallowed, decline}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+			w.apply(o, ofCancel(call, "1", "not_found", ""), orchestrator.TakenNoted)
+			time.Sleep(2 * time.Hour)
+			w.state(call, payment.StateDeclined, 0)
+		})
+	})
+	t.Run("nothing", func(t *testing.T) {
+		blind(t, []line{lost}, func(w *world, _ *orchestrator.Orchestrator, call payment.Call) {
+			time.Sleep(15 * time.Hour)
+			w.state(call, payment.StateFencing, 0)
+			if len(w.attention()) != 0 {
+				t.Error("a person was told too early")
+			}
+			time.Sleep(10 * time.Hour) // the resend window closes
+			w.state(call, payment.StateFencing, 0)
+			if found := w.attention(); len(found) != 1 || found[0].Kind != payment.AttentionStuck {
+				t.Errorf("a person was told %+v", found)
+			}
+		})
+	})
+}
+
+// Goal: at a provider that can be asked, what it tells of a cancel settles nothing
+// by itself; and nowhere is what a cancel left there taken for a success. Method: an
+// authorization that is being cancelled there, and one that is unknown.
+func TestFenceIsReadWhereItCanBe(t *testing.T) {
+	settledBy(t, payment.StateFencing, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		p := w.provider(0)
+		p.mu.Lock()
+		p.traits.Query, p.traits.Fence = true, payment.FenceByReference
+		p.mu.Unlock()
+		w.apply(o, ofCancel(call, "1", "cancelled", w.operation(call).Current().ProviderReference), orchestrator.TakenNoted)
+		if op := w.operation(call); op.State != payment.StateFencing {
+			t.Errorf("it is %s", op.State)
+		}
+	})
+	settledBy(t, payment.StateUnknown, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		w.apply(o, ofCancel(call, "1", "authorized", w.operation(call).Current().ProviderReference), orchestrator.TakenNoted)
+		if op := w.operation(call); op.State != payment.StateUnknown {
+			t.Errorf("it is %s", op.State)
+		}
+	})
+}
+
+// Goal: a request of which the provider says that a copy brings the same answer is
+// not sent again, by nobody; it is looked up where that is possible, and else put
+// before a person. Method: a capture whose answer says so, with look-ups that show
+// it, that show nothing, and without any, over processes.
+func TestStoppedIsNotSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		query bool
+		shown string
+		state payment.State
+		told  int
+	}{
+		"seen": {query: true, state: payment.StateSucceeded}, "not seen": {query: true, shown: "not_found", state: payment.StateUnknown},
+		"no look-up": {state: payment.StateUnknown, told: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+				p := w.provider(0)
+				p.traits.Query = c.query
+				one := w.boot("one")
+				id := w.authorizedPayment(one)
+				p.show(c.shown)
+				p.orders = []line{func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
+					effect()
+					a := answered(500, "")
+					a.Hint = payment.HintStop
+					return a
+				}}
+				call := orderCall(payment.MethodCapture, "stopped")
+				_, _ = carryOut(w.Context(), one, call, order(id, 100))
+				w.store.Crash("one")
+				w.store.EndSession("one")
+				stop := w.sweep("two", w.boot("two"))
+				defer stop()
+				time.Sleep(2 * time.Hour)
+				if n := p.ordered; n != 1 {
+					t.Errorf("sent %d times", n)
+				}
+				if op := w.operation(call); op.State != c.state || len(w.attention()) != c.told {
+					t.Errorf("it is %s, told %+v", op.State, w.attention())
+				}
+			})
+		})
+	}
+}
