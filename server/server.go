@@ -33,6 +33,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
+	collectRarely(p.Environ)
 	t, err := newTelemetry(ctx, c, Version, p.Stderr)
 	if err != nil {
 		return err

@@ -230,6 +230,11 @@ func after(s ledger.Snapshot, c ledger.Change, marks bool, rev int64) ledger.Sna
 	return s
 }
 
+// maxPuts is how many puts and deletes an ordinary write has at most: operation,
+// open entry, payment, two references, marker and merchant reference, event and
+// attention.
+const maxPuts = 9
+
 // records are the puts and deletes that follow from a change of an operation,
 // without its marker. No key occurs twice, which etcd would refuse.
 func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.Op, error) {
@@ -240,7 +245,8 @@ func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.
 	if err != nil {
 		return nil, err
 	}
-	ops := []clientv3.Op{clientv3.OpPut(l.keys.operation(c.Operation.Key), string(op))}
+	ops := make([]clientv3.Op, 0, maxPuts) // an Op is large, and growing would copy them
+	ops = append(ops, clientv3.OpPut(l.keys.operation(c.Operation.Key), string(op)))
 	open, err := l.putOpen(c.Operation)
 	if err != nil {
 		return nil, err
@@ -253,8 +259,7 @@ func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.
 		}
 		ops = append(ops, clientv3.OpPut(l.keys.payment(c.Payment.Tenant, c.Payment.ID), string(p)))
 	}
-	refs, err := l.putReferences(before, c.Operation)
-	return append(ops, refs...), err
+	return l.putReferences(ops, before, c.Operation)
 }
 
 // checkChange refuses what could not be found again under its key.
@@ -286,15 +291,14 @@ func (l *Ledger) putOpen(op payment.Operation) (clientv3.Op, error) {
 	return clientv3.OpPut(key, string(raw)), err
 }
 
-// putReferences writes the entries that the operation calls for and that it had
+// putReferences adds to ops the entries that the operation calls for and that it had
 // not called for before. Two attempts may have one reference in common.
-func (l *Ledger) putReferences(before, op payment.Operation) ([]clientv3.Op, error) {
+func (l *Ledger) putReferences(ops []clientv3.Op, before, op payment.Operation) ([]clientv3.Op, error) {
 	raw, err := ledger.EncodeReference(op.Key)
 	if err != nil {
 		return nil, err
 	}
 	written := ledger.References(before)
-	var ops []clientv3.Op
 	for _, r := range ledger.References(op) {
 		if !slices.Contains(written, r) {
 			written = append(written, r)
