@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 )
 
@@ -33,7 +34,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	collectRarely(p.Environ)
+	defer runtime.KeepAlive(newHeadroom())
 	t, err := newTelemetry(ctx, c, Version, p.Stderr)
 	if err != nil {
 		return err
