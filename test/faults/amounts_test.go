@@ -50,7 +50,7 @@ func TestManyOperationsOnOnePayment(t *testing.T) {
 		{payment.MethodCapture, authorized - captured, "AMOUNT_EXCEEDS_AUTHORIZED"},
 		{payment.MethodRefund, captured - refunded, "AMOUNT_EXCEEDS_CAPTURED"},
 	} {
-		a := s.within(t, 10*time.Second, intent{key: "above", method: at.method, payment: id, amount: at.left + 1})
+		a := s.within(t, patience, intent{key: "above", method: at.method, payment: id, amount: at.left + 1})
 		if a.reason() != at.reason {
 			t.Errorf("a %s of one more than the %d left: %s, want %s", at.method, at.left, a, at.reason)
 		}
@@ -254,7 +254,7 @@ func TestReplaysOfWhatLeavesNothing(t *testing.T) {
 		{method: payment.MethodVoid, payment: void.payment}:     "PAYMENT_NOT_VOIDABLE",
 	} {
 		i.key = "one more"
-		if a := one.within(t, 10*time.Second, i); a.code() != codes.FailedPrecondition || a.reason() != reason {
+		if a := one.within(t, patience, i); a.code() != codes.FailedPrecondition || a.reason() != reason {
 			t.Errorf("one more %s: %s, want %s", i.method, a, reason)
 		}
 	}

@@ -94,7 +94,7 @@ func TestKeyReusedForAnotherPayload(t *testing.T) {
 	refused := func(when string) {
 		t.Helper()
 		for _, s := range []*server{one, two} {
-			a := s.within(t, 5*time.Second, i.instead(1001))
+			a := s.within(t, patience, i.instead(1001))
 			if a.code() != codes.FailedPrecondition || a.reason() != "IDEMPOTENCY_KEY_REUSED" {
 				t.Errorf("%s, process %s: %s, want IDEMPOTENCY_KEY_REUSED", when, s.process.name, a)
 			}

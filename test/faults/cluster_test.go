@@ -167,7 +167,7 @@ func (s *server) awaitReady(t *testing.T) {
 // awaitNotReady waits until the process tells its probes that it takes no calls.
 func (s *server) awaitNotReady(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, s.process.name+" is not ready", func() error {
+	eventually(t, patience, s.process.name+" is not ready", func() error {
 		code, _, err := s.ask("/readyz")
 		if err == nil && code != http.StatusServiceUnavailable {
 			err = errNotYet
@@ -179,7 +179,7 @@ func (s *server) awaitNotReady(t *testing.T) {
 // awaitIdle waits until the process works on no operation.
 func (s *server) awaitIdle(t *testing.T) {
 	t.Helper()
-	eventually(t, 20*time.Second, s.process.name+" is idle", func() error {
+	eventually(t, patience, s.process.name+" is idle", func() error {
 		_, metrics, err := s.ask("/metrics")
 		if err == nil && !regexp.MustCompile(`(?m)^acquit_operation_in_flight\S* 0$`).MatchString(metrics) {
 			err = errNotYet

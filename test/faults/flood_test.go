@@ -200,7 +200,7 @@ func (c *cluster) effects(t *testing.T) []simulator.Entry {
 // time half of them had ended, and all.
 func (c *cluster) resolved(t *testing.T, since time.Time) (half, all time.Duration) {
 	t.Helper()
-	eventually(t, 150*time.Second, "no operation is open", func() error {
+	eventually(t, patience, "no operation is open", func() error {
 		open, err := c.etcd.count(t.Context(), ledgerPrefix+"open/")
 		if err != nil {
 			return err

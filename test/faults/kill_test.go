@@ -39,7 +39,7 @@ func TestKilledAtEveryPoint(t *testing.T) {
 			t.Parallel()
 			i := intent{key: "kill-" + string(at.point), token: "tok_ok", amount: 1000}
 			victim := c.serve(t, "victim", string(at.point)+":kill")
-			lost := victim.within(t, 10*time.Second, i)
+			lost := victim.within(t, patience, i)
 			if lost.err == nil {
 				t.Fatalf("the victim answered: %s", lost)
 			}
@@ -75,7 +75,7 @@ func TestKilledWhileParking(t *testing.T) {
 			t.Parallel()
 			i := intent{key: "park-" + string(point), token: "tok_timeout_before_effect", amount: 1000}
 			victim := c.serve(t, "victim", string(point)+":kill")
-			if lost := victim.within(t, 10*time.Second, i); lost.err == nil {
+			if lost := victim.within(t, patience, i); lost.err == nil {
 				t.Fatalf("the victim answered: %s", lost)
 			}
 			victim.awaitKilled(t)

@@ -19,7 +19,7 @@ import (
 
 // startLimit bounds how long a process may take until it says it is ready. It
 // is generous: the speed of a start is a test of its own.
-const startLimit = 30 * time.Second
+const startLimit = patience
 
 // process is one acquit of this test. Whatever the test does to it, it is gone
 // when the test is.
@@ -116,7 +116,7 @@ func (p *process) proceed(t *testing.T) {
 // awaitPaused waits until the process has stopped itself or was stopped.
 func (p *process) awaitPaused(t *testing.T) {
 	t.Helper()
-	eventually(t, 10*time.Second, p.name+" stands still", func() error {
+	eventually(t, patience, p.name+" stands still", func() error {
 		state, err := p.state()
 		if err == nil && state != "T" {
 			err = fmt.Errorf("its state is %s", state)
@@ -129,7 +129,7 @@ func (p *process) awaitPaused(t *testing.T) {
 // itself may lie behind the end of somebody's session.
 func (p *process) awaitKilled(t *testing.T) {
 	t.Helper()
-	p.awaitExit(t, 20*time.Second)
+	p.awaitExit(t, patience)
 	if s, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != syscall.SIGKILL {
 		t.Fatalf("%s ended with %v, want it killed", p.name, p.cmd.ProcessState)
 	}

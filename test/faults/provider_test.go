@@ -80,7 +80,7 @@ func (p *provider) entries(t *testing.T, i intent, kind simulator.Kind) []simula
 // await waits until the provider has so many entries of a kind for an intent.
 func (p *provider) await(t *testing.T, i intent, kind simulator.Kind, least int) {
 	t.Helper()
-	eventually(t, 20*time.Second, fmt.Sprintf("the provider's log has %d × %s for key %q", least, kind, i.key), func() error {
+	eventually(t, patience, fmt.Sprintf("the provider's log has %d × %s for key %q", least, kind, i.key), func() error {
 		found, err := p.log(i.reference(), kind)
 		if err == nil && len(found) < least {
 			err = fmt.Errorf("it has %d", len(found))

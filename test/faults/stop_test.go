@@ -101,7 +101,7 @@ func TestStoppedWithNobodyWaiting(t *testing.T) {
 func refusedCall(t *testing.T, leaving *server) intent {
 	t.Helper()
 	var refused intent
-	eventually(t, 5*time.Second, "a new call is refused", func() error {
+	eventually(t, patience, "a new call is refused", func() error {
 		i := intent{key: "late-" + rand.Text(), token: "tok_ok", amount: 5}
 		a := leaving.within(t, time.Second, i)
 		switch {

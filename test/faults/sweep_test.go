@@ -223,7 +223,7 @@ func TestLateAuthorizations(t *testing.T) {
 	}
 	// The copy arrives, and finds that its key has had its answer.
 	late := cases[1].intent
-	eventually(t, 30*time.Second, "the late copy arrives", func() error {
+	eventually(t, patience, "the late copy arrives", func() error {
 		requests, err := c.sandbox.log(late.reference(), simulator.KindRequest)
 		if err == nil && !slices.ContainsFunc(requests, func(e simulator.Entry) bool { return e.Copy }) {
 			err = errNotYet

@@ -142,14 +142,14 @@ func (c *caller) order(ctx context.Context, i intent) (answer, error) {
 
 // read is a payment with its operations.
 func (c *caller) read(ctx context.Context, paymentID string) (*acquitv1.GetPaymentResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return acquitv1.NewPaymentServiceClient(c.conn).GetPayment(ctx, &acquitv1.GetPaymentRequest{PaymentId: paymentID})
 }
 
 // operation is what became of an intent, by its key alone.
 func (c *caller) operation(ctx context.Context, i intent) (*acquitv1.GetOperationResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	method := acquitv1.Method(acquitv1.Method_value["METHOD_"+strings.ToUpper(string(i.verb()))])
 	return acquitv1.NewPaymentServiceClient(c.conn).GetOperation(ctx, &acquitv1.GetOperationRequest{
