@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
+	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 const root = "../.."
@@ -76,24 +77,40 @@ func TestMappingTableIsCurrent(t *testing.T) {
 	}
 }
 
-// rendered is a folded table for each driver, in the order of the rows.
+// evidences are the columns.
+func evidences() []payment.Evidence {
+	return []payment.Evidence{
+		payment.EvidenceEffect, payment.EvidencePending, payment.EvidenceNoEffectSticky, payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown,
+	}
+}
+
+// rendered says of each driver, in the order of the rows, how many of its answers
+// prove what.
 func rendered(rows []mapping.Row) string {
 	var out strings.Builder
+	out.WriteString("| answers of | rows |")
+	for _, e := range evidences() {
+		fmt.Fprintf(&out, " %s |", strings.ReplaceAll(string(e), "_", " "))
+	}
+	out.WriteString(" may go to another account |\n|---|---|" + strings.Repeat("---|", len(evidences())+1) + "\n")
 	for len(rows) > 0 {
 		driver := rows[0].Driver
 		end := slices.IndexFunc(rows, func(r mapping.Row) bool { return r.Driver != driver })
 		if end < 0 {
 			end = len(rows)
 		}
-		fmt.Fprintf(&out, "<details><summary>%s: %d rows</summary>\n\n| row | proves | send again | other account |\n|---|---|---|---|\n", driver, end)
+		proves, failover := map[payment.Evidence]int{}, 0
 		for _, r := range rows[:end] {
-			failover := "no"
+			proves[r.Evidence]++
 			if r.Failover {
-				failover = "yes"
+				failover++
 			}
-			fmt.Fprintf(&out, "| %s | %s | %s | %s |\n", r.ID, strings.ReplaceAll(string(r.Evidence), "_", " "), r.Resend, failover)
 		}
-		out.WriteString("\n</details>\n")
+		fmt.Fprintf(&out, "| %s | %d |", driver, end)
+		for _, e := range evidences() {
+			fmt.Fprintf(&out, " %d |", proves[e])
+		}
+		fmt.Fprintf(&out, " %d |\n", failover)
 		rows = rows[end:]
 	}
 	return out.String()
