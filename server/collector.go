@@ -4,7 +4,7 @@ package server
 // collected. Records are kept in the ledger, so with etcd elsewhere a few MiB are
 // live, while every call leaves tens of KiB: without headroom the collector ran many
 // times a second and took a tenth of the processor.
-const headroom = 48 << 20
+const headroom = 64 << 20
 
 // newHeadroom returns what must be kept alive for the headroom to stand. It is
 // counted as live, so that the collector's own rule, to run when the heap has doubled,
