@@ -58,6 +58,7 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	want, now := old.Current(), op.Current()
 	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
 	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
+	want.Trace = now.Trace
 	rest := old
 	if kind == KindPark {
 		f.unless(op.Owner == "" && !now.Deadline.After(want.Deadline), "%s parks and goes on", name)
