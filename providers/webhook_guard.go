@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -90,7 +91,8 @@ func (g *Guard) believed(t Told, secrets []string) (Told, error) {
 		}
 		ids[e.ID] = true
 		e.Account = g.cfg.Name
-		e.Answer.NextAction, e.Answer.Transport, e.Answer.HTTPStatus = nil, "", 0
+		e.Answer.NextAction = nil
+		e.Answer.Transport, e.Answer.HTTPStatus = payment.TransportAnswered, http.StatusOK // as of a look-up that found the object
 		e.Answer.Message, e.Answer.RequestID = clean(without(e.Answer.Message, secrets)), requestID(e.Answer.RequestID)
 		if said := e.ID + " " + e.Answer.Code + " " + e.Answer.Decline + " " + e.Answer.RequestID; without(said, secrets) != said {
 			return Told{}, fmt.Errorf("%w: event %d repeats a secret", ErrMalformed, i)

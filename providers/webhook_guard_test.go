@@ -31,7 +31,7 @@ func delivered(t *testing.T, says func(providers.Delivery) (providers.Told, erro
 func fit(change func(*payment.Event)) payment.Event {
 	e := payment.Event{
 		EventKey: payment.EventKey{Account: "somebody else's", ID: "evt_1"}, Method: payment.MethodAuthorize, Reference: "OURS",
-		Answer: payment.Answer{Code: "authorized", Reference: "obj_1", Message: "by " + plantedSecret, RequestID: "a b", HTTPStatus: 200, NextAction: &payment.NextAction{RedirectURL: "https://bank.example"}},
+		Answer: payment.Answer{Code: "authorized", Reference: "obj_1", Message: "by " + plantedSecret, RequestID: "a b", HTTPStatus: 500, NextAction: &payment.NextAction{RedirectURL: "https://bank.example"}},
 	}
 	change(&e)
 	return e
@@ -53,7 +53,7 @@ func TestWebhookIsNotBelieved(t *testing.T) {
 	want := providers.Told{
 		Events: []payment.Event{{
 			EventKey: payment.EventKey{Account: "main", ID: "evt_1"}, Method: payment.MethodAuthorize, Reference: "OURS",
-			Answer: payment.Answer{Code: "authorized", Reference: "obj_1", Message: "by [redacted]"},
+			Answer: payment.Answer{Code: "authorized", Reference: "obj_1", Message: "by [redacted]", Transport: payment.TransportAnswered, HTTPStatus: 200},
 		}},
 		Forged: 2, Unread: []string{"of [redacted]", strings.Repeat("long", 25), "line break"},
 	}
