@@ -204,6 +204,11 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	case payment.EvidenceEffect:
 		d = n.outcomeOf(payment.StateSucceeded, a, v)
 	case payment.EvidencePending:
+		if v.Category == payment.CategoryAuthnRequired {
+			// An event does not carry what the shopper is to do, and what is answered is
+			// answered for ever: the provider's own answer or a look-up shows it.
+			return n.noted(ctx)
+		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
 		if n.op().Halted { // with an effect elsewhere it did not end without one
