@@ -121,6 +121,7 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 		f.annotate(span, payment.Answer{}, payment.Verdict{}, d)
 		return d, nil
 	}
+	f.report.Trace = traceOf(span.SpanContext())
 	d, err := r.next(answer, verdict)
 	if err != nil {
 		return d, err

@@ -26,7 +26,7 @@ func (f *flight) open(ctx context.Context, t payment.Claim, in payment.Instructi
 // is no intent to rely on. Then the caller is not told that nothing was done: if
 // this process ends now, whoever finds the claim carries it out.
 func (f *flight) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change, in payment.Instruction) error {
-	f.in = in
+	f.in, c = in, traced(ctx, c)
 	f.o.cfg.Probe(ctx, payment.PointClaimBefore)
 	for doubt := false; ; {
 		if !f.ask() {

@@ -43,7 +43,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	if e.ID == "" || e.Account == "" {
 		return "", &payment.Error{Reason: payment.ReasonRequestInvalid, Message: "an event needs an account and an id"}
 	}
-	taken, err := o.apply(ctx, e)
+	taken, err := o.apply(ctx, hint{Event: e})
 	if errors.Is(err, ledger.ErrEventKnown) {
 		taken, err = TakenDuplicate, nil
 	}
@@ -56,7 +56,23 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	return taken, nil
 }
 
-func (o *Orchestrator) apply(ctx context.Context, e payment.Event) (Taken, error) {
+// hint is an event with where it comes from: just now from a provider, or from the
+// orphan that it was kept as.
+type hint struct {
+	payment.Event
+
+	orphan string // the id of its attention
+}
+
+// kept is what remembers that the event was taken in.
+func (h hint) kept() ledger.News {
+	if h.orphan != "" {
+		return ledger.News{Orphan: h.orphan}
+	}
+	return ledger.News{Event: &h.EventKey}
+}
+
+func (o *Orchestrator) apply(ctx context.Context, e hint) (Taken, error) {
 	e.Answer.NextAction = nil // for the shopper alone; nothing here needs it, and attention is kept for long
 	for range eventTries {
 		taken, err := o.hear(ctx, e)
@@ -73,13 +89,16 @@ func (o *Orchestrator) apply(ctx context.Context, e payment.Event) (Taken, error
 }
 
 // hear makes of an event what the records as they stand now call for.
-func (o *Orchestrator) hear(ctx context.Context, e payment.Event) (Taken, error) {
+func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 	key, err := o.owning(ctx, e.Account, e.Method, string(e.Answer.Reference), string(e.Reference))
 	ours := err == nil
 	if errors.Is(err, ledger.ErrNotFound) && e.Outside != nil {
 		key, err = o.owning(ctx, e.Account, payment.MethodAuthorize, string(e.Parent))
 	}
 	if errors.Is(err, ledger.ErrNotFound) {
+		if e.orphan != "" {
+			return TakenOrphan, nil // it stays one
+		}
 		return o.put(ctx, e, payment.AttentionOrphan, "an authentic event is about an object that no operation made")
 	}
 	if err != nil {
@@ -91,7 +110,8 @@ func (o *Orchestrator) hear(ctx context.Context, e payment.Event) (Taken, error)
 	}
 	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
 	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
-	if e.Outside != nil && (!ours || !e.Outside.Kind.Ordinary()) {
+	n.link(ctx)
+	if e.Outside != nil && !(ours && n.aboutOurs()) {
 		return n.outside(ctx)
 	}
 	return n.about(ctx)
@@ -116,11 +136,13 @@ func (o *Orchestrator) owning(ctx context.Context, account payment.AccountName, 
 // put keeps an event for a person: one that is about nothing we know, since it may
 // be ahead of its operation or somebody else's at the same merchant, or one that
 // makes no sense.
-func (o *Orchestrator) put(ctx context.Context, e payment.Event, kind payment.AttentionKind, summary string) (Taken, error) {
+func (o *Orchestrator) put(ctx context.Context, e hint, kind payment.AttentionKind, summary string) (Taken, error) {
 	a := payment.Attention{
-		Kind: kind, Account: e.Account, Object: e.Answer.Reference, Event: &e, Time: o.cfg.Now(), Summary: summary,
+		Kind: kind, Account: e.Account, Object: e.Answer.Reference, Event: &e.Event, Time: o.cfg.Now(), Summary: summary,
 	}.Identified()
-	if _, err := o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &e.EventKey, Attention: &a}); err != nil {
+	kept := e.kept()
+	kept.Attention = &a
+	if _, err := o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, kept); err != nil {
 		return "", err
 	}
 	o.alarm(ctx, a)
@@ -135,7 +157,19 @@ func (o *Orchestrator) put(ctx context.Context, e payment.Event, kind payment.At
 type news struct {
 	*flight
 
-	event payment.Event
+	event hint
+}
+
+// aboutOurs reports whether what moved is the doing of the operation that is known
+// by the object: so it is with what operations do, and with the end of one that is
+// told like a reversal, since the provider may not say whether it had succeeded.
+func (n *news) aboutOurs() bool {
+	if n.event.Outside.Kind.Ordinary() {
+		return true
+	}
+	answer := n.event.Answer
+	answer.Transport = payment.TransportAnswered
+	return n.op().State != payment.StateSucceeded && n.judge(mapping.Query, &answer).Evidence == payment.EvidenceNoEffectSticky
 }
 
 // about takes in what an event says about the object of an operation.
@@ -174,6 +208,11 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	case payment.EvidenceEffect:
 		d = n.outcomeOf(payment.StateSucceeded, a, v)
 	case payment.EvidencePending:
+		if v.Category == payment.CategoryAuthnRequired {
+			// An event does not carry what the shopper is to do, and what is answered is
+			// answered for ever: the provider's own answer or a look-up shows it.
+			return n.noted(ctx)
+		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
 		if n.op().Halted { // with an effect elsewhere it did not end without one
@@ -240,7 +279,8 @@ func (n *news) second(ctx context.Context, v payment.Verdict, found string) (Tak
 		return "", err
 	}
 	a := n.finding(payment.AttentionSecondEffect, found)
-	change.Event, change.Attention = &n.event.EventKey, &a
+	change.News = n.event.kept()
+	change.Attention = &a
 	if _, err := n.o.cfg.Ledger.Advance(ctx, n.snap, change); err != nil {
 		return "", err
 	}
@@ -258,7 +298,8 @@ func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdi
 		}
 		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")
 	case payment.EvidenceNoEffectSticky:
-		if succeeded && n.snap.Payment.Status != payment.StatusVoided { // a hold that we released is gone
+		released := n.snap.Payment.Status == payment.StatusVoided || n.snap.Payment.Voiding != "" // a hold that we released, or are about to
+		if succeeded && !released {
 			return n.contradict(ctx, payment.AttentionContradiction, "an operation that succeeded is said to have had no effect: "+a.Code)
 		}
 	case payment.EvidencePending, payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
@@ -291,6 +332,9 @@ func (n *news) otherObject(a payment.Answer) bool {
 // outside records what happened to the payment beside our operations (T8).
 func (n *news) outside(ctx context.Context) (Taken, error) {
 	o := *n.event.Outside
+	if a := n.event.Answer.Amount; a != nil && a.CurrencyCode != n.snap.Payment.Amount.CurrencyCode {
+		return "", fmt.Errorf("%w: an effect in %s on a payment in %s", payment.ErrIllegalTransition, a.CurrencyCode, n.snap.Payment.Amount.CurrencyCode)
+	}
 	o.Time = n.event.Time
 	p, changed, err := n.snap.Payment.WithOutside(o, n.o.cfg.Now())
 	if err != nil {
@@ -299,7 +343,7 @@ func (n *news) outside(ctx context.Context) (Taken, error) {
 	if !changed {
 		return n.noted(ctx)
 	}
-	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, ledger.News{Event: &n.event.EventKey}); err != nil {
+	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, n.event.kept()); err != nil {
 		return "", err
 	}
 	n.log().WarnContext(ctx, "money moved beside our operations", "kind", string(n.event.Outside.Kind),
@@ -309,7 +353,7 @@ func (n *news) outside(ctx context.Context) (Taken, error) {
 
 // noted keeps that the event was taken in, since it changes nothing.
 func (n *news) noted(ctx context.Context) (Taken, error) {
-	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &n.event.EventKey}); err != nil {
+	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, n.event.kept()); err != nil {
 		return "", err
 	}
 	return TakenNoted, nil
@@ -318,7 +362,9 @@ func (n *news) noted(ctx context.Context) (Taken, error) {
 // contradict puts the event before a person, and leaves the record alone.
 func (n *news) contradict(ctx context.Context, kind payment.AttentionKind, summary string) (Taken, error) {
 	a := n.finding(kind, summary)
-	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Event: &n.event.EventKey, Attention: &a}); err != nil {
+	kept := n.event.kept()
+	kept.Attention = &a
+	if _, err := n.o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, kept); err != nil {
 		return "", err
 	}
 	return n.contradicted(ctx, a), nil
@@ -332,7 +378,7 @@ func (n *news) contradicted(ctx context.Context, a payment.Attention) Taken {
 
 func (n *news) finding(kind payment.AttentionKind, summary string) payment.Attention {
 	a := *n.o.concerning(n.op(), kind, n.event.Answer.Reference, summary)
-	a.Account, a.Event = n.event.Account, &n.event
+	a.Account, a.Event = n.event.Account, &n.event.Event
 	return a.Identified()
 }
 
@@ -343,7 +389,7 @@ func (n *news) record(ctx context.Context, t payment.Transition, applied payment
 	if err != nil {
 		return err
 	}
-	change.Event = &n.event.EventKey
+	change.News = n.event.kept()
 	snap, err := n.o.cfg.Ledger.Advance(ctx, n.snap, change)
 	if err == nil {
 		n.snap = snap

@@ -80,4 +80,17 @@ type Driver interface {
 	// ParseQuery reads the response to a Query of s. An object that was not found
 	// is answered as such by its code; it proves nothing.
 	ParseQuery(s payment.Send, r Response) payment.Answer
+
+	// Webhook verifies a delivery with the account's secrets and only then reads it.
+	// It tells every authentic event: those that the driver has a use for as events,
+	// each with an id that is the same whenever the provider delivers it again, the
+	// others by their types. An event is about one object: its Answer is what
+	// ParseQuery would have said of that, its Method of the operations that make such
+	// objects. Its account is the guard's to say. Of a delivery with an error nothing
+	// is taken in.
+	//
+	// Errors, wrapped, none of which repeats what was delivered: ErrForged, ErrStale,
+	// ErrMalformed; ErrUnsupported where the account has no secrets or the provider
+	// sends nothing. Anything else is a bug.
+	Webhook(ctx context.Context, d Delivery) (Told, error)
 }

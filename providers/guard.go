@@ -26,6 +26,9 @@ type Config struct {
 	Target payment.Target
 	// Credential is the id of the credential in use, never the credential.
 	Credential string
+	// WebhookSecrets are what deliveries to the account are signed with. The driver
+	// has them too; here they are what no error and no event may repeat.
+	WebhookSecrets []Secret
 	// BaseURL is the scheme and host that every request of the account goes to.
 	// A live account's scheme is https.
 	BaseURL string

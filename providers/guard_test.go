@@ -31,6 +31,7 @@ type scripted struct {
 	parse      func(*payment.Answer)
 	query      func(*providers.Request)
 	parseQuery func(*payment.Answer)
+	webhook    func(providers.Delivery) (providers.Told, error)
 	err        error
 }
 
@@ -85,6 +86,13 @@ func (d scripted) ParseQuery(payment.Send, providers.Response) payment.Answer {
 		d.parseQuery(&a)
 	}
 	return a
+}
+
+func (d scripted) Webhook(_ context.Context, in providers.Delivery) (providers.Told, error) {
+	if d.webhook != nil {
+		return d.webhook(in)
+	}
+	return providers.Told{}, providers.ErrUnsupported
 }
 
 // bench is a guard over a scripted driver and a server that counts.

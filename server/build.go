@@ -23,7 +23,7 @@ import (
 
 // serveAside serves what people and probes look at. It runs from the start to
 // the end, so that a start and a drain can be watched.
-func serveAside(c Config, bound listeners, t *telemetry, ready *readiness, l *lifecycle) error {
+func serveAside(c Config, bound listeners, t *telemetry, ready *readiness, in *entrance, l *lifecycle) error {
 	mutual, err := serverTLS(c.TLS, true)
 	if err != nil {
 		return err
@@ -33,7 +33,7 @@ func serveAside(c Config, bound listeners, t *telemetry, ready *readiness, l *li
 		return err
 	}
 	serveHTTP(l, "ops_addr", bound.ops, mutual, opsHandler(t.registry, ready))
-	serveHTTP(l, "http_addr", bound.http, plainTLS, webhookHandler())
+	serveHTTP(l, "http_addr", bound.http, plainTLS, in)
 	return nil
 }
 

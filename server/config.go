@@ -276,6 +276,12 @@ type Account struct {
 	// Credential is where the provider's secret is kept. Not needed for the
 	// simulator.
 	Credential Secret `koanf:"credential"`
+	// WebhookSecrets are where the secrets are kept that the provider signs the
+	// account's webhooks with, which are to be sent to /webhooks/NAME at http_addr.
+	// One, or two while the second replaces the first: what either signed is taken
+	// in. Without any, the account takes no webhooks, and look-ups alone tell what
+	// became of an operation. Defaults to none.
+	WebhookSecrets []Secret `koanf:"webhook_secrets"`
 	// Tenants may use the account. Empty means all. This build knows no tenant but
 	// "default", whoever calls, and refuses others.
 	Tenants []string `koanf:"tenants"`

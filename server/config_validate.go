@@ -138,6 +138,10 @@ func (c *checks) accounts(accounts []Account) {
 			u, err := url.Parse(a.BaseURL)
 			c.that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "", at("base_url"), "must be a URL such as https://api.example.com")
 		}
+		c.that(len(a.WebhookSecrets) <= 2, at("webhook_secrets"), "must name at most two secrets: the new one and the old one")
+		for j, s := range a.WebhookSecrets {
+			c.that(!s.IsZero(), fmt.Sprintf("%s[%d]", at("webhook_secrets"), j), `must be "file:PATH" or "env:NAME"`)
+		}
 		for j, t := range a.Tenants {
 			c.that(t == "default", fmt.Sprintf("%s[%d]", at("tenants"), j), "must be default: this build gives callers no other tenant, so the account would fit nobody")
 		}

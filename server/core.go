@@ -10,6 +10,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/server/webhook"
 )
 
 // probe is called at every point where a test may stop this process; nil in
@@ -21,6 +22,7 @@ type core struct {
 	orchestrator *orchestrator.Orchestrator
 	table        *mapping.Table
 	accounts     []orchestrator.ConfiguredAccount
+	webhooks     []webhook.Account
 }
 
 // newCore builds the orchestrator and everything it decides with.
@@ -34,10 +36,11 @@ func newCore(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycl
 		return nil, err
 	}
 	strike := newProbe(p.Environ) // one for all, since it counts visits
-	accounts, err := newAccounts(ctx, c, p, strike, t, l)
+	guards, err := newAccounts(ctx, c, p, strike, t, l)
 	if err != nil {
 		return nil, err
 	}
+	accounts, webhooks := configured(c, guards)
 	flow, err := orchestrator.New(orchestrator.Config{
 		Ledger: records, Accounts: accounts, Table: table, Keys: keys, Renderer: Renderer{}, Policy: c.Retry.policy(),
 		OperationDeadline: c.Operation.Deadline, AttemptBudget: c.Operation.AttemptBudget, SendTimeout: c.Operation.AttemptTimeout,
@@ -48,7 +51,7 @@ func newCore(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycl
 	if err != nil {
 		return nil, err
 	}
-	return &core{orchestrator: flow, table: table, accounts: accounts}, nil
+	return &core{orchestrator: flow, table: table, accounts: accounts, webhooks: webhooks}, nil
 }
 
 // newKeys opens the deployment's keys, which have to be those that the ledger

@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/acquitpay/acquit/server/webhook"
 )
 
 // readyTimeout bounds a readiness check: a ledger that takes longer is as good
@@ -69,12 +71,33 @@ func opsHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
 	return mux
 }
 
-// webhookHandler holds the webhooks' address. No provider of this build sends
-// any, so whatever arrives is told so.
-func webhookHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		plain(w, http.StatusNotFound, "acquit takes no webhooks: no configured provider sends any")
+// entrance is where webhooks arrive, from before there is anything to take them in.
+type entrance struct {
+	handler atomic.Pointer[webhook.Handler] // nil until the server is built
+}
+
+// ServeHTTP implements http.Handler.
+func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := e.handler.Load(); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Retry-After", "5")
+	plain(w, http.StatusServiceUnavailable, "this process is starting")
+}
+
+// serveWebhooks lets webhooks in. They are the first to be shut out by a drain, so
+// that whatever was taken in is done before what it needs is gone.
+func serveWebhooks(t *telemetry, core *core, in *entrance, l *lifecycle) error {
+	h, err := webhook.New(webhook.Config{
+		Accounts: core.webhooks, Taker: core.orchestrator, Logger: t.logger, Tracer: t.tracer, Meter: t.meter,
 	})
+	if err != nil {
+		return err
+	}
+	in.handler.Store(h)
+	l.add("webhooks", h.Drain)
+	return nil
 }
 
 func plain(w http.ResponseWriter, code int, text string) {

@@ -77,8 +77,9 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	if err != nil {
 		return Addresses{}, err
 	}
-	ready := &readiness{}
-	if err := serveAside(c, bound, t, ready, l); err != nil { // before the ledger, so that a slow start can be watched
+	c.HTTPAddr = bound.http.Addr().String() // the simulator sends its webhooks there
+	ready, in := &readiness{}, &entrance{}
+	if err := serveAside(c, bound, t, ready, in, l); err != nil { // before the ledger, so that a slow start can be watched
 		return Addresses{}, err
 	}
 	records, err := newLedger(ctx, c, t, l)
@@ -96,7 +97,10 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	if err := serveGRPC(c, bound.grpc, t, core, ready, l); err != nil { //nolint:contextcheck // interceptors are built for all calls, with the context of none
 		return Addresses{}, err
 	}
-	l.add("sweep", sweep.stop) // first of all: a drain ends what it is looking after
+	l.add("sweep", sweep.stop)                            // before the API: a drain ends what it is looking after
+	if err := serveWebhooks(t, core, in, l); err != nil { // last, so that they are shut out first
+		return Addresses{}, err
+	}
 	ready.open(func(ctx context.Context) error {
 		return errors.Join(records.Hold(ctx, 0), reachable(ctx, records))
 	})

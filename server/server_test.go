@@ -291,7 +291,7 @@ func httpAside(t *testing.T, r *running) {
 		r.Ops + "/readyz":             "200 ready",
 		r.Ops + "/debug/pprof/symbol": "200 num_symbols: 1",
 		r.Ops + "/metrics":            "200 acquit_operation_",
-		r.HTTP + "/anything":          "404 acquit takes no webhooks",
+		r.HTTP + "/anything":          "404 webhooks are at /webhooks/ACCOUNT",
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+url, nil)
 		if err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/server/webhook"
 )
 
 // simulation is the simulated provider in this process.
@@ -27,14 +29,18 @@ type simulation struct {
 }
 
 // newSimulation starts the simulator on its directory.
-func newSimulation(ctx context.Context, c Config, t *telemetry, l *lifecycle) (simulation, error) {
+func newSimulation(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle) (simulation, error) {
 	var listener net.ListenConfig
 	bound, err := listener.Listen(ctx, "tcp", c.Sandbox.Addr)
 	if err != nil {
 		return simulation{}, addressError("sandbox.addr", c.Sandbox.Addr, err)
 	}
 	dir := filepath.Join(c.DataDir, "sandbox")
-	s, err := simulator.Open(simulator.Config{Dir: dir, Latency: c.Sandbox.Latency, Logger: t.logger}) //nolint:contextcheck // it outlives its start, until Close
+	webhooks, err := simulatedWebhooks(c, p.Environ)
+	if err != nil {
+		return simulation{}, errors.Join(err, bound.Close())
+	}
+	s, err := simulator.Open(simulator.Config{Dir: dir, Latency: c.Sandbox.Latency, Logger: t.logger, Webhooks: webhooks}) //nolint:contextcheck // it outlives its start, until Close
 	if err != nil {
 		return simulation{}, errors.Join(fmt.Errorf("sandbox: %w", err), bound.Close())
 	}
@@ -48,6 +54,24 @@ func newSimulation(ctx context.Context, c Config, t *telemetry, l *lifecycle) (s
 		s.ServeHTTP(w, r)
 	}))
 	return out, nil
+}
+
+// simulatedWebhooks are where the simulator tells what becomes of the payments of
+// each of its accounts, which are merchants to it. A listener with TLS gets none: its
+// certificate is for another name than the simulator would use.
+func simulatedWebhooks(c Config, environ Environ) (func(merchant string) simulator.Webhook, error) {
+	hooks := make(map[string]simulator.Webhook)
+	for i, a := range c.Accounts {
+		if !a.simulated() || len(a.WebhookSecrets) == 0 || c.TLS.Cert != "" {
+			continue
+		}
+		secrets, err := a.webhookSecrets(environ)
+		if err != nil {
+			return nil, fmt.Errorf("accounts[%d]: %w", i, err)
+		}
+		hooks[cmp.Or(a.MerchantID, a.Name)] = simulator.Webhook{URL: "http://" + c.HTTPAddr + webhook.Prefix + a.Name, Secret: string(secrets[0])}
+	}
+	return func(merchant string) simulator.Webhook { return hooks[merchant] }, nil
 }
 
 // simulationName is the name in the simulator's directory, made at its first start.

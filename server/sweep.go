@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/acquitpay/acquit/orchestrator/reconcile"
 )
@@ -23,11 +24,18 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 	if err != nil {
 		return nil, err
 	}
+	orphans, err := reconcile.NewOrphans(reconcile.OrphansConfig{Ledger: records, Matcher: core.orchestrator, Logger: t.logger})
+	if err != nil {
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &sweep{cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		r.Run(running)
+		var both sync.WaitGroup
+		both.Go(func() { r.Run(running) })
+		both.Go(func() { orphans.Run(running) })
+		both.Wait()
 	}()
 	l.add("sweep", s.wait)
 	return s, nil

@@ -115,8 +115,8 @@ func TestTLS(t *testing.T) {
 	}{
 		"ops with a certificate":   {r.Ops + "/readyz", []tls.Certificate{pair}, "ready"},
 		"ops without":              {r.Ops + "/readyz", nil, "refused"},
-		"webhooks without":         {r.HTTP + "/", nil, "acquit takes no webhooks"},
-		"webhooks with one anyway": {r.HTTP + "/", []tls.Certificate{pair}, "acquit takes no webhooks"},
+		"webhooks without":         {r.HTTP + "/", nil, "webhooks are at"},
+		"webhooks with one anyway": {r.HTTP + "/", []tls.Certificate{pair}, "webhooks are at"},
 	} {
 		if got := fetch(t, ours, c.addr, c.certs); !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s", name, got)

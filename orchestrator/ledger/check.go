@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -17,6 +18,18 @@ func CheckOwns(c Change) error {
 	return nil
 }
 
+// CheckNews refuses news that was told in two ways, or by what can be no orphan. It
+// is a bug of the caller, as for CheckOwns.
+func CheckNews(n News) error {
+	if n.Orphan == "" {
+		return nil
+	}
+	if raw, err := hex.DecodeString(n.Orphan); err != nil || len(raw) != 16 || n.Event != nil {
+		return fmt.Errorf("ledger: news told by orphan %q and event %v", n.Orphan, n.Event)
+	}
+	return nil
+}
+
 // CheckRecord refuses what Record cannot mean: nothing at all, or another payment
 // than the one that guards it. It is a bug of the caller, as for CheckOwns.
 func CheckRecord(s Snapshot, p *payment.Payment, n News) error {
@@ -26,7 +39,7 @@ func CheckRecord(s Snapshot, p *payment.Payment, n News) error {
 	if p != nil && (s.Revision.Payment == 0 || p.ID != s.Payment.ID || p.Tenant != s.Payment.Tenant) {
 		return fmt.Errorf("ledger: payment %s of %s is recorded from a snapshot of %q", p.ID, p.Tenant, s.Payment.ID)
 	}
-	return nil
+	return CheckNews(n)
 }
 
 // Recorded reports whether the payment now is what a Record of want made. It

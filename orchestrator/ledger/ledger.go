@@ -94,6 +94,11 @@ type News struct {
 	// Event that told it, kept so that it is taken in once: a write whose event is
 	// kept already is refused with ErrEventKnown. nil: nobody told, somebody looked.
 	Event *payment.EventKey
+	// Orphan is the id of the orphan, which is nobody's attention, whose event told
+	// it after all: the write ends the orphan. One that is there no more was matched
+	// before: the write is refused with ErrEventKnown. "": no orphan told it. Not
+	// together with Event, which is kept since the orphan was.
+	Orphan string
 	// Attention is put for people to look at; where one with its id exists, that
 	// one stays. nil: nobody needs to look.
 	Attention *payment.Attention
@@ -152,7 +157,7 @@ type Operations interface {
 
 	// Advance writes what follows from s (T2, T4 to T7): guarded by s's revision of
 	// the operation and, if c.Payment is set, of the payment; refused if c.Event is
-	// kept already. It needs no session: whoever holds the revision records what it
+	// kept already, or c.Orphan no more. It needs no session: whoever holds the revision records what it
 	// learned.
 	//
 	// Repeating it with the same arguments is idempotent, as for Claim: a write
@@ -203,8 +208,8 @@ type Payments interface {
 	// It needs no session. It returns the payment as it is then, which is none if
 	// s has none; the operation and the marker of what it returns are zero.
 	//
-	// Repeating it is harmless: with an event it is refused with ErrEventKnown, and
-	// without one a payment that is as p already was written by it.
+	// Repeating it is harmless: with an event or an orphan it is refused with
+	// ErrEventKnown, and without them a payment that is as p already was written by it.
 	//
 	// Errors, each before the next where both fit: ErrEventKnown and ErrPaymentMoved,
 	// with the present snapshot; ErrUnavailable; ErrAmbiguous.

@@ -106,6 +106,7 @@ type Attempt struct {
 	HTTPStatus        int               `json:"http_status,omitempty"` // of the last answer
 	Code              string            `json:"code,omitempty"`        // provider's code in the last answer
 	RequestID         string            `json:"request_id,omitempty"`  // provider's id of the last exchange
+	Trace             string            `json:"trace,omitempty"`       // traceparent of the last request's span, before that of the call's
 	Closed            time.Time         `json:"closed,omitzero"`       // when evidence closed it; zero while open
 	NextAction        *NextAction       `json:"next_action,omitempty"` // what the shopper must do
 }

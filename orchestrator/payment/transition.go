@@ -316,6 +316,7 @@ type Report struct {
 	RequestID         string
 	ProviderReference ProviderReference
 	NextAction        *NextAction
+	Trace             string // see Attempt
 }
 
 // Seen is the operation as a caller is shown it while its flight goes on: with
@@ -401,5 +402,8 @@ func report(op *Operation, r Report) {
 	}
 	if r.NextAction != nil {
 		a.NextAction = r.NextAction
+	}
+	if r.Trace != "" {
+		a.Trace = r.Trace
 	}
 }

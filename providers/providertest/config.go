@@ -48,6 +48,9 @@ type Config struct {
 	// each that a method may end in.
 	Samples []Sample
 
+	// Webhooks is how the provider tells what happened; nil if it does not.
+	Webhooks *Webhooks
+
 	// Cannot declares what the provider cannot say, each with the reason.
 	Cannot []Inability
 }

@@ -3,6 +3,7 @@ package providertest_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -37,6 +38,7 @@ type broken struct {
 	sign       func(context.Context, *http.Request) error
 	parse      func(payment.Send, providers.Response) payment.Answer
 	parseQuery func(payment.Send, providers.Response) payment.Answer
+	webhook    func(providers.Delivery) (providers.Told, error)
 }
 
 func (d *broken) Traits() payment.Traits                                    { return d.traits() }
@@ -48,6 +50,10 @@ func (d *broken) Parse(s payment.Send, r providers.Response) payment.Answer { re
 
 func (d *broken) ParseQuery(s payment.Send, r providers.Response) payment.Answer {
 	return d.parseQuery(s, r)
+}
+
+func (d *broken) Webhook(_ context.Context, in providers.Delivery) (providers.Told, error) {
+	return d.webhook(in)
 }
 
 // built changes what is built.
@@ -109,7 +115,7 @@ func effectOf(s payment.Send, a *payment.Answer) {
 
 func mutants() []mutant {
 	var count atomic.Int64
-	return slices.Concat(wireMutants(&count), readMutants(), queryMutants(), otherMutants(&count))
+	return slices.Concat(wireMutants(&count), readMutants(), queryMutants(), otherMutants(&count), webhookMutants(&count))
 }
 
 // mutantVariable names the mutant that a child process of this test is to run.
@@ -155,15 +161,20 @@ func exactly(name string) string {
 // mutated is the contract of Stripe's driver, broken.
 func mutated(m mutant) providertest.Config {
 	c := stripetest.Contract()
-	whole := c.New
-	c.New = func(credential providers.Secret) providers.Driver {
-		inner := whole(credential)
+	whole, webhooks := c.New, *c.Webhooks
+	mutate := func(inner providers.Driver, credential providers.Secret) providers.Driver {
 		d := &broken{
 			Driver: inner, credential: credential, traits: inner.Traits, build: inner.Build, fence: inner.Fence, query: inner.Query,
 			sign: inner.Sign, parse: inner.Parse, parseQuery: inner.ParseQuery,
+			webhook: func(in providers.Delivery) (providers.Told, error) { return inner.Webhook(context.Background(), in) },
 		}
 		m.mutate(d)
 		return d
+	}
+	c.New = func(credential providers.Secret) providers.Driver { return mutate(whole(credential), credential) }
+	c.Webhooks = &webhooks
+	c.Webhooks.New = func(secrets ...providers.Secret) providers.Driver {
+		return mutate(stripetest.Contract().Webhooks.New(secrets...), providers.Secret(fmt.Sprintf("%q", plain(secrets))))
 	}
 	return c
 }

@@ -41,6 +41,7 @@ func groups() []group {
 		{"secret", secretProperties()},
 		{"sign", signProperties()},
 		{"pure", pureProperties()},
+		{"webhook", webhookProperties()},
 	}
 }
 
@@ -70,11 +71,12 @@ type world struct {
 	server *scripted
 	log    bytes.Buffer
 	guard  *providers.Guard
+	ears   map[string]*providers.Guard // by their webhook secrets
 }
 
 func newWorld(t *testing.T, c Config) *world {
 	t.Helper()
-	w := &world{T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), server: newScripted(t)}
+	w := &world{T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), server: newScripted(t), ears: map[string]*providers.Guard{}}
 	var err error
 	if w.table, err = mapping.Load(); err != nil {
 		t.Fatal(err)

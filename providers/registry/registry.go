@@ -55,10 +55,10 @@ type entry struct {
 func list() []entry {
 	return []entry{
 		{sandbox.Name, "", completeSandbox, func(a Account) (providers.Driver, error) {
-			return sandbox.New(sandbox.Config{MerchantID: a.MerchantID, Credential: a.Credential}), nil
+			return sandbox.New(sandbox.Config{MerchantID: a.MerchantID, Credential: a.Credential, WebhookSecrets: a.WebhookSecrets}), nil
 		}},
 		{stripe.Name, stripe.Address, completeStripe, func(a Account) (providers.Driver, error) {
-			return stripe.New(stripe.Config{ConnectedAccount: a.MerchantID, Credential: a.Credential}), nil
+			return stripe.New(stripe.Config{ConnectedAccount: a.MerchantID, Credential: a.Credential, WebhookSecrets: a.WebhookSecrets}), nil
 		}},
 	}
 }
@@ -141,6 +141,8 @@ func completeStripe(a Account) (Account, error) {
 		return a, fmt.Errorf("a Stripe key of environment %s begins with sk_%s_ or rk_%s_; this one may be of the other environment", a.Environment, mode, mode)
 	case a.Environment == payment.EnvironmentLive && strings.TrimSuffix(a.BaseURL, "/") != stripe.Address:
 		return a, errors.New("a live account of Stripe leads to " + stripe.Address)
+	case slices.ContainsFunc(a.WebhookSecrets, func(s providers.Secret) bool { return !strings.HasPrefix(string(s), "whsec_") }):
+		return a, errors.New("what signs webhooks of Stripe begins with whsec_")
 	case a.MerchantID != "" && !strings.HasPrefix(a.MerchantID, "acct_"):
 		return a, errors.New("the merchant id of a Stripe account is a connected account, acct_…, or empty")
 	case a.Region != "":

@@ -115,6 +115,7 @@ func TestStripeRefuses(t *testing.T) {
 		"a live account elsewhere":          {func(a *registry.Account) { a.BaseURL = "https://api.stripe.com.example" }, "leads to https://api.stripe.com"},
 		"a live account without encryption": {func(a *registry.Account) { a.BaseURL = "http://api.stripe.com" }, "leads to https://api.stripe.com"},
 		"a merchant that is none":           {func(a *registry.Account) { a.MerchantID = "secret" }, "acct_"},
+		"a webhook secret of another kind":  {func(a *registry.Account) { a.WebhookSecrets = []providers.Secret{"whsec_a", "secret"} }, "whsec_"},
 		"a region":                          {func(a *registry.Account) { a.Region = "eu" }, "no region"},
 	} {
 		a := stripeAccount()

@@ -40,8 +40,9 @@ func contract() providertest.Config {
 		Odd: func(s payment.Send) providers.Response {
 			return looked(payment.Send{ProviderReference: "by id"}, contractObject(s, s.Amount, "teleported"))
 		},
-		Refused: refusedAs,
-		Samples: contractSamples(),
+		Refused:  refusedAs,
+		Samples:  contractSamples(),
+		Webhooks: contractWebhooks(),
 	}
 }
 

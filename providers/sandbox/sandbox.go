@@ -38,6 +38,8 @@ const (
 type Config struct {
 	MerchantID string // "" for the sandbox's default merchant
 	Credential providers.Secret
+	// WebhookSecrets are what deliveries are signed with: two while one replaces the other.
+	WebhookSecrets []providers.Secret
 }
 
 // Driver speaks to the sandbox for one account.

@@ -13,3 +13,7 @@ func TestContract(t *testing.T) { providertest.Run(t, stripetest.Contract()) }
 // Goal: nothing that can be received makes the driver panic or claim an effect
 // without an object.
 func FuzzContract(f *testing.F) { providertest.FuzzParse(f, stripetest.Contract()) }
+
+// Goal: nothing that can be delivered makes the driver panic, or tells what is not
+// signed.
+func FuzzWebhook(f *testing.F) { providertest.FuzzWebhook(f, stripetest.Contract()) }

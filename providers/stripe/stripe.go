@@ -46,6 +46,9 @@ type Config struct {
 	ConnectedAccount string
 	// Credential is a secret or restricted key.
 	Credential providers.Secret
+	// WebhookSecrets are those of the account's endpoint, whsec_…: two while one
+	// replaces the other.
+	WebhookSecrets []providers.Secret
 }
 
 // Driver speaks to Stripe for one account.

@@ -29,6 +29,7 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/transport"
 	"github.com/acquitpay/acquit/server"
+	"github.com/acquitpay/acquit/server/webhook"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -64,6 +65,7 @@ type house struct {
 type setting struct {
 	accounts []payment.AccountName // in the order in which routing prefers them
 	latency  time.Duration         // of the sandbox's
+	hook     *simulator.Webhook    // the sandbox's send webhooks, and this goes wrong with them
 	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
 }
 
@@ -85,7 +87,11 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 				h.stripes = append(h.stripes, newStripe(t, name, *s.stripe))
 				continue
 			}
-			h.providers = append(h.providers, newProvider(t, name, simulator.Config{Dir: dirs[i], Latency: s.latency}))
+			c := simulator.Config{Dir: dirs[i], Latency: s.latency, WebhookClient: h.courier()}
+			if s.hook != nil {
+				c.Webhooks = hooks(name, *s.hook)
+			}
+			h.providers = append(h.providers, newProvider(t, name, c))
 		}
 		body(h)
 		h.quiet()
@@ -127,6 +133,7 @@ type process struct {
 
 	listener *bufconn.Listener
 	conn     *grpc.ClientConn
+	webhooks *pipes
 }
 
 // start boots a process over the house's store and providers, configured as the
@@ -142,9 +149,10 @@ func (h *house) start(boot payment.BootID, probe func(context.Context, payment.P
 			OperationDeadline: c.Operation.Deadline, AttemptBudget: c.Operation.AttemptBudget, SendTimeout: c.Operation.AttemptTimeout,
 			ResolveBy: c.Operation.ResolveBy, InlineBudget: c.Operation.InlineBudget, MaxInFlight: c.Operation.MaxInFlight,
 			Logger: logger, Tracer: h.tracer, Meter: h.meter, Probe: probe, Random: func() float64 { return 0.5 },
-			Accounts: h.accounts(logger, probe),
 		},
 	}
+	var guards []webhook.Account
+	p.flow.Accounts, guards = h.accounts(logger, probe)
 	for _, f := range change {
 		f(&p)
 	}
@@ -155,6 +163,7 @@ func (h *house) start(boot payment.BootID, probe func(context.Context, payment.P
 	life := &process{h: h, boot: boot, flow: flow}
 	api := server.API{Orchestrator: flow, Table: h.table, Accounts: p.flow.Accounts, Chain: p.chain, Tracer: h.tracer, Meter: h.meter}
 	life.serve(api.Server())
+	life.takesWebhooks(guards)
 	h.processes = append(h.processes, life)
 	return life
 }
@@ -165,28 +174,28 @@ func (h *house) logger() *slog.Logger {
 }
 
 // accounts are the guards of one process, which share a transport.
-func (h *house) accounts(logger *slog.Logger, probe func(context.Context, payment.Point)) []orchestrator.ConfiguredAccount {
+func (h *house) accounts(logger *slog.Logger, probe func(context.Context, payment.Point)) (accounts []orchestrator.ConfiguredAccount, guards []webhook.Account) {
 	h.Helper()
 	wire := transport.New(transport.Config{DialContext: h.dial, TracerProvider: h.tracer})
 	h.Cleanup(wire.CloseIdleConnections)
-	var accounts []orchestrator.ConfiguredAccount
 	for _, p := range h.remotes() {
+		secrets := []providers.Secret{p.webhookSecret()}
 		driver, target, err := registry.New(p.driver, registry.Account{
-			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: p.credential,
+			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: p.credential, WebhookSecrets: secrets,
 		})
 		if err != nil {
 			h.Fatal(err)
 		}
 		guard, err := providers.New(providers.Config{
 			Name: p.account, Driver: driver, Target: target, Credential: registry.CredentialID(p.credential), BaseURL: "http://" + p.host,
-			Transport: wire, Probe: probe, Logger: logger,
+			Transport: wire, Probe: probe, Logger: logger, WebhookSecrets: secrets,
 		})
 		if err != nil {
 			h.Fatal(err)
 		}
-		accounts = append(accounts, orchestrator.ConfiguredAccount{Account: guard})
+		accounts, guards = append(accounts, orchestrator.ConfiguredAccount{Account: guard}), append(guards, guard)
 	}
-	return accounts
+	return accounts, guards
 }
 
 // dial connects to the provider of a host.

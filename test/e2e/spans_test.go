@@ -20,6 +20,7 @@ import (
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 )
 
 // named are the finished spans of a name, in the order in which they began.
@@ -196,7 +197,7 @@ func TestTelemetryHoldsNoSecret(t *testing.T) {
 			}
 		})
 	}
-	inHouse(t, setting{}, func(h *house) {
+	inHouse(t, setting{hook: &simulator.Webhook{Copies: 1, Forged: true}}, func(h *house) {
 		p := h.one(panicOnce("account.Send"))
 		tokens := []string{
 			"tok_ok", "tok_decline_lost_card", "tok_429_3s", "tok_401", "tok_400", "tok_PLANTEDTOKEN", "tok_500_after_effect_always",
@@ -222,6 +223,9 @@ func TestTelemetryHoldsNoSecret(t *testing.T) {
 		secrets := []string{
 			key, "PLANTED", "plantedmail", "30555123456", "198.51.100.77", "4111111111111111", "tok_", credential, "Bearer",
 		}
+		if got := h.results(); got["accepted"] == 0 || got["forged"] == 0 {
+			t.Errorf("no webhooks were sent: %v", got)
+		}
 		dump, err := h.store.Dump()
 		if err != nil {
 			t.Fatal(err)
@@ -231,6 +235,10 @@ func TestTelemetryHoldsNoSecret(t *testing.T) {
 		}
 		if len(secrets) < len(tokens) || len(h.logs.String()) == 0 {
 			t.Fatal("the test tests too little")
+		}
+		records, err := json.Marshal([]any{dump.Payments, dump.Events, dump.Attention})
+		if err != nil || strings.Contains(string(records), "PLANTEDWEBHOOK") {
+			t.Errorf("the records hold a webhook's secret: %v", err)
 		}
 		for where, text := range h.telemetry() {
 			for _, secret := range secrets {

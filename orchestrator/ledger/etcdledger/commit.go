@@ -34,12 +34,18 @@ type write struct {
 }
 
 // present is what a transaction found: the snapshot, the create revision of the
-// session's key, 0 if there is none, and the record of the event, nil if there is
-// none.
+// session's key, 0 if there is none, the record of the event, nil if there is none,
+// and whether the orphan is there.
 type present struct {
 	ledger.Snapshot
 	session int64
 	event   []byte
+	orphan  bool
+}
+
+// known reports whether news was taken in already, by what a transaction found.
+func (p present) known(n ledger.News) bool {
+	return p.event != nil || (n.Orphan != "" && !p.orphan)
 }
 
 // look is one read of a transaction, and what becomes of what it finds.
@@ -252,6 +258,14 @@ func lookAtSession(key string) look {
 func lookAtEvent(key string) look {
 	return look{key, func(now *present, kv *mvccpb.KeyValue) error {
 		now.event = kv.Value
+		return nil
+	}}
+}
+
+// lookAtOrphan does not decode either: that it is there is all that matters.
+func lookAtOrphan(key string) look {
+	return look{key, func(now *present, _ *mvccpb.KeyValue) error {
+		now.orphan = true
 		return nil
 	}}
 }

@@ -126,6 +126,12 @@ func (l *Ledger) keep(w *write, op payment.OperationKey, n ledger.News) error {
 		w.guard = append(w.guard, createdAt(w.event.key, 0))
 		w.looks = append(w.looks, lookAtEvent(w.event.key))
 	}
+	if n.Orphan != "" {
+		key := l.keys.attentions("") + n.Orphan
+		w.guard = append(w.guard, clientv3.Compare(clientv3.CreateRevision(key), ">", 0))
+		w.then = append(w.then, clientv3.OpDelete(key))
+		w.looks = append(w.looks, lookAtOrphan(key))
+	}
 	if n.Attention != nil {
 		raw, err := ledger.EncodeAttention(*n.Attention)
 		if err != nil {

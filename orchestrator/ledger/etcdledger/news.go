@@ -29,7 +29,7 @@ func (l *Ledger) record(ctx context.Context, s ledger.Snapshot, p *payment.Payme
 		return ledger.Snapshot{}, err
 	}
 	w.refusal = func(now present) error {
-		if now.event != nil {
+		if now.known(n) {
 			return ledger.ErrEventKnown
 		}
 		return paymentMoved(s, p, now)
@@ -38,7 +38,7 @@ func (l *Ledger) record(ctx context.Context, s ledger.Snapshot, p *payment.Payme
 		if w.event != nil {
 			return string(now.event) == w.event.value // its time tells it from another delivery to this process
 		}
-		return p != nil && now.Revision.Payment != s.Revision.Payment && ledger.Recorded(*p, now.Payment)
+		return p != nil && n.Orphan == "" && now.Revision.Payment != s.Revision.Payment && ledger.Recorded(*p, now.Payment)
 	}
 	if err := l.keep(w, payment.OperationKey{}, n); err != nil {
 		return ledger.Snapshot{}, err

@@ -126,6 +126,9 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	if s.Revision.Operation == 0 {
 		return ledger.Snapshot{}, errors.New("etcdledger: an advance of an operation that was not read")
 	}
+	if err := ledger.CheckNews(c.News); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	w := l.prepare(s, c)
 	w.guard = append(w.guard,
 		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation))
@@ -133,7 +136,7 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 		switch {
 		case now.Revision.Operation != s.Revision.Operation:
 			return ledger.ErrFenced
-		case now.event != nil:
+		case now.known(c.News):
 			return ledger.ErrEventKnown
 		}
 		return paymentMoved(s, c.Payment, now)
@@ -146,6 +149,10 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	if c.Operation.Owner == "" {
 		// The marker is the owner's or is gone: a takeover would have written the operation.
 		w.then = append(w.then, clientv3.OpDelete(l.keys.marker(c.Operation.Key)))
+	}
+	if c.Orphan != "" {
+		wrote := w.mine // an equal write that another event told has left the orphan
+		w.mine = func(now present) bool { return wrote(now) && !now.orphan }
 	}
 	if c.Event != nil {
 		wrote := w.mine // an equal write by another process has taken in the event instead

@@ -183,6 +183,9 @@ func (l *Memory) takeover(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, 
 
 // Advance implements ledger.Ledger.
 func (l *Memory) Advance(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
+	if err := ledger.CheckNews(c.News); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	l.store.check(func() []string { return l.store.advanceFaults(s, c) })
 	return l.write(ctx, kindOfAdvance(s, c), c.Operation.Key, func() (ledger.Snapshot, error) { return l.advance(s, c) })
 }
@@ -193,12 +196,13 @@ func (l *Memory) advance(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, e
 		return ledger.Snapshot{}, err
 	}
 	if now.Revision.Operation != s.Revision.Operation {
-		if c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key) {
+		another := c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key)
+		if another || (c.Orphan != "" && l.store.waits(c.Orphan)) {
 			return now, fmt.Errorf("operation %s: %w", c.Operation.Key.ID, ledger.ErrFenced)
 		}
 		return made(now, c)
 	}
-	if err := l.store.known(c.Event); err != nil {
+	if err := l.store.known(c.News); err != nil {
 		return now, err
 	}
 	if c.Payment != nil && now.Revision.Payment != s.Revision.Payment {

@@ -58,7 +58,7 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	want, now := old.Current(), op.Current()
 	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
 	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
-	want.Stopped, want.Released = now.Stopped, now.Released
+	want.Stopped, want.Released, want.Trace = now.Stopped, now.Released, now.Trace
 	if kind == KindNote && samePlan(want.Steps, now.Steps) { // a cancel was told to have found nothing
 		want.Steps = now.Steps
 	}

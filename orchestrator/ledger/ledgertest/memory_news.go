@@ -40,6 +40,9 @@ func (s *Store) keepNews(n ledger.News, e encodedNews) {
 	if n.Event != nil {
 		s.events[*n.Event] = e.event
 	}
+	if n.Orphan != "" {
+		delete(s.attention, attentionKey{id: n.Orphan})
+	}
 	if n.Attention != nil {
 		if k := (attentionKey{n.Attention.Tenant, n.Attention.ID}); s.attention[k] == nil {
 			s.attention[k] = e.attention
@@ -47,12 +50,21 @@ func (s *Store) keepNews(n ledger.News, e encodedNews) {
 	}
 }
 
-// known refuses an event that is kept already. The caller holds the lock.
-func (s *Store) known(k *payment.EventKey) error {
-	if k == nil || s.events[*k] == nil {
-		return nil
+// known refuses news that was taken in already: its event is kept, or its orphan
+// no more. The caller holds the lock.
+func (s *Store) known(n ledger.News) error {
+	switch {
+	case n.Event != nil && s.events[*n.Event] != nil:
+		return fmt.Errorf("event %q of account %s: %w", n.Event.ID, n.Event.Account, ledger.ErrEventKnown)
+	case n.Orphan != "" && !s.waits(n.Orphan):
+		return fmt.Errorf("orphan %s: %w", n.Orphan, ledger.ErrEventKnown)
 	}
-	return fmt.Errorf("event %q of account %s: %w", k.ID, k.Account, ledger.ErrEventKnown)
+	return nil
+}
+
+// waits reports whether an orphan is there. The caller holds the lock.
+func (s *Store) waits(orphan string) bool {
+	return s.attention[attentionKey{id: orphan}] != nil
 }
 
 // tookIn reports whether this life has taken in an event about an operation. The
@@ -81,7 +93,7 @@ func (l *Memory) record(s ledger.Snapshot, p *payment.Payment, n ledger.News) (l
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
-	if err := l.store.known(n.Event); err != nil {
+	if err := l.store.known(n); err != nil {
 		return now, err
 	}
 	if p != nil && now.Revision.Payment != s.Revision.Payment {

@@ -33,6 +33,7 @@ func groups() []group {
 		{"event", eventProperties()},
 		{"record", recordProperties()},
 		{"attention", attentionProperties()},
+		{"orphan", orphanProperties()},
 		{"await", awaitProperties()},
 		{"due", dueProperties()},
 		{"reference", referenceProperties()},

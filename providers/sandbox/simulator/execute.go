@@ -167,6 +167,7 @@ func (s *Simulator) execute(ctx context.Context, c call, in order, t turn, reque
 		id := d.made.ID
 		s.later(ctx, d.made.SettleAt, func(ctx context.Context) { s.settle(ctx, id, StatusPending) })
 	}
+	s.tell(ctx, d.told()...)
 	out := reply{status: d.status, body: d.answer, step: t.step, header: http.Header{}}
 	if t.answer != nil {
 		out.status, out.body = t.status, t.answer
@@ -181,6 +182,32 @@ type deed struct {
 	status  int
 	answer  []byte  // to be stored
 	effects []Entry // and their failures
+}
+
+// told are the objects whose merchant is to be told of the deed: what was made, or
+// what a cancel has cancelled.
+func (d deed) told() []string {
+	if d.made == nil {
+		return nil
+	}
+	if d.made.Kind != KindCancel {
+		return []string{d.made.ID}
+	}
+	return changed(d.effects)
+}
+
+// changed are the objects whose status entries have changed.
+func changed(entries []Entry) []string {
+	var ids []string
+	for _, e := range entries {
+		switch {
+		case e.Kind == KindCancel:
+			ids = append(ids, e.Parent)
+		case e.Kind != KindFailed || e.Failure != FailureAlreadyCaptured && e.Failure != CodeNothingFound: // those are of cancels
+			ids = append(ids, e.Object)
+		}
+	}
+	return ids
 }
 
 // commit does what the step asks for and writes it, with the answer that its key
@@ -244,18 +271,24 @@ func (d deed) stored(c call, t turn) Entry {
 
 // settle brings an object that is accepted in this way to its end.
 func (s *Simulator) settle(ctx context.Context, id, accepted string) {
+	s.tell(ctx, changed(s.settled(ctx, id, accepted))...)
+}
+
+// settled does so durably, and returns what happened.
+func (s *Simulator) settled(ctx context.Context, id, accepted string) []Entry {
 	s.state.mu.Lock()
 	defer s.state.mu.Unlock()
 	o := s.state.objects[id]
 	if o == nil || o.Status != accepted {
-		return
+		return nil
 	}
 	entries := s.state.end(o, time.Now())
 	if err := s.write(true, entries); err != nil {
 		s.cfg.Logger.ErrorContext(ctx, "simulator log not written", "error", err)
-		return
+		return nil
 	}
 	s.state.happened(entries)
+	return entries
 }
 
 // end is how an object that was accepted ends at this time. The caller holds mu.

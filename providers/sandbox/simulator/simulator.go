@@ -77,6 +77,17 @@
 // cancels take turns by their reference, those that found nothing included. A verb
 // that is not written, and a cancel that finds nothing, does as it is told.
 //
+// # Webhooks
+//
+// A merchant that has a webhook is told of each authorization, capture, refund and
+// void once it is made, and again whenever its status changes, by a POST of
+// {"id":"evt_…","type":"capture.succeeded","created":…,"object":{…}} with the object
+// as a look-up shows it then. Acquit-Sandbox-Signature: t=UNIX,v1=HEX proves it; v1 is
+// the HMAC-SHA256 of t, a dot and the body under the merchant's secret. Until it is
+// answered 2xx the same event is delivered again, signed anew, with growing pauses for
+// about an hour. What was not delivered when the simulator closes is forgotten, as
+// are events in whatever order they come: only a look-up can be relied on.
+//
 // # Guarantees
 //
 // An effect and the stored answer of its key are one line of the log, durable before
@@ -119,6 +130,13 @@ type Config struct {
 	// Latency is how long the execution of a request takes.
 	Latency time.Duration
 
+	// Webhooks says where a merchant is told what becomes of its objects, asked for
+	// each event. Nil tells nobody.
+	Webhooks func(merchant string) Webhook
+
+	// WebhookClient posts them. Defaults to one that gives up after ten seconds.
+	WebhookClient *http.Client
+
 	// Logger gets what goes wrong. Defaults to none.
 	Logger *slog.Logger
 }
@@ -145,6 +163,9 @@ func Open(c Config) (*Simulator, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.WebhookClient == nil {
+		c.WebhookClient = &http.Client{Timeout: 10 * time.Second}
 	}
 	log, entries, err := openLog(c.Dir)
 	if err != nil {

@@ -29,7 +29,8 @@ func Contract() providertest.Config {
 		Refused: func(status int, code, message string) providers.Response {
 			return Error(status, "invalid_request_error", code, Object{"message": message})
 		},
-		Samples: samples(),
+		Samples:  samples(),
+		Webhooks: Webhooks(),
 		Cannot: []providertest.Inability{
 			{Ability: providertest.CanSayAmount(payment.MethodVoid), Reason: "a cancel releases whatever is held"},
 			{Ability: providertest.CanEcho(payment.MethodVoid), Reason: "a cancel takes no metadata; whoever canceled an intent, nothing is held any more"},
