@@ -170,15 +170,15 @@ func TestAdyenRefuses(t *testing.T) {
 		change func(*registry.Account)
 		why    string
 	}{
-		"no merchant account":               {func(a *registry.Account) { a.MerchantID = "" }, "merchant account"},
-		"a live account without an address": {func(a *registry.Account) { a.BaseURL = "" }, "leads to https://PREFIX"},
+		"no merchant account":                    {func(a *registry.Account) { a.MerchantID = "" }, "merchant account"},
+		"a live account without an address":      {func(a *registry.Account) { a.BaseURL = "" }, "leads to https://PREFIX"},
 		"a live account in the test environment": {func(a *registry.Account) { a.BaseURL = "https://checkout-test.adyen.com" }, "leads to https://PREFIX"},
-		"a live account without a prefix":   {func(a *registry.Account) { a.BaseURL = "https://-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
-		"a live account without encryption": {func(a *registry.Account) { a.BaseURL = strings.Replace(a.BaseURL, "https", "http", 1) }, "leads to https://PREFIX"},
-		"a live account elsewhere":          {func(a *registry.Account) { a.BaseURL += ".example" }, "leads to https://PREFIX"},
-		"a live account under another's name": {func(a *registry.Account) { a.BaseURL = "https://x.example/-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
-		"a live account at another port":    {func(a *registry.Account) { a.BaseURL += ":444" }, "leads to https://PREFIX"},
-		"a sandbox at a live host":          {func(a *registry.Account) { a.Environment = payment.EnvironmentSandbox }, "does not lead to its live hosts"},
+		"a live account without a prefix":        {func(a *registry.Account) { a.BaseURL = "https://-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
+		"a live account without encryption":      {func(a *registry.Account) { a.BaseURL = strings.Replace(a.BaseURL, "https", "http", 1) }, "leads to https://PREFIX"},
+		"a live account elsewhere":               {func(a *registry.Account) { a.BaseURL += ".example" }, "leads to https://PREFIX"},
+		"a live account under another's name":    {func(a *registry.Account) { a.BaseURL = "https://x.example/-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
+		"a live account at another port":         {func(a *registry.Account) { a.BaseURL += ":444" }, "leads to https://PREFIX"},
+		"a sandbox at a live host":               {func(a *registry.Account) { a.Environment = payment.EnvironmentSandbox }, "does not lead to its live hosts"},
 		"a sandbox at a live host's port": {func(a *registry.Account) {
 			a.Environment, a.BaseURL = payment.EnvironmentSandbox, a.BaseURL+":443"
 		}, "does not lead to its live hosts"},

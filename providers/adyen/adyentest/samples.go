@@ -51,6 +51,10 @@ func resultSamples(m payment.Method) []providertest.Sample {
 	refused := func(code, reason string) providertest.Sample {
 		return declined(sample(s, of+"refused_"+code, sticky, JSON(s, 200, Refused(s, code, reason))))
 	}
+	redirect, voucher := Redirect(), Object{"type": "voucher", "reference": "7"}
+	if m == payment.MethodComplete { // what follows an action is described as an authentication alone
+		redirect, voucher = Native(), Native()
+	}
 	partial := Object{"additionalData": Object{"authorisedAmountValue": "400", "authorisedAmountCurrency": "EUR"}}
 	return []providertest.Sample{
 		sample(s, of+"authorised", effect, result("Authorised", nil)),
@@ -59,10 +63,10 @@ func resultSamples(m payment.Method) []providertest.Sample {
 		sample(s, "any.partially_authorised_no_amount", unknown, result("PartiallyAuthorised", nil)),
 		sample(s, of+"pending", pending, result("Pending", nil)),
 		sample(s, of+"received", pending, result("Received", nil)),
-		sample(s, of+"redirect_shopper", pending, result("RedirectShopper", Object{"action": Redirect()})),
+		sample(s, of+"redirect_shopper", pending, result("RedirectShopper", Object{"action": redirect})),
 		sample(s, of+"identify_shopper", pending, result("IdentifyShopper", Object{"action": Native()})),
 		sample(s, of+"challenge_shopper", pending, result("ChallengeShopper", Object{"action": Native()})),
-		sample(s, of+"present_to_shopper", pending, result("PresentToShopper", Object{"action": Object{"type": "voucher", "reference": "7"}})),
+		sample(s, of+"present_to_shopper", pending, result("PresentToShopper", Object{"action": voucher})),
 		sample(s, "any.redirect_shopper_no_action", unknown, result("RedirectShopper", nil)),
 		sample(s, of+"error", sticky, result("Error", Object{"refusalReason": "Acquirer Error", "refusalReasonCode": "4"})),
 		sample(s, of+"cancelled", sticky, result("Cancelled", nil)),
