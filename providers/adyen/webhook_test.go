@@ -31,13 +31,14 @@ func signed(code string, success bool, more adyentest.Object) adyentest.Object {
 	return adyentest.Signed(adyentest.Notification(code, success, more), adyentest.WebhookSecret)
 }
 
-// vectors are what Adyen's libraries are tested with.
-func vectors(t *testing.T) (items []struct {
+// vector is an event that one of Adyen's libraries is tested with.
+type vector struct {
 	Key       string          `json:"key_hex"`
 	Item      json.RawMessage `json:"item"`
 	Signature string          `json:"signature_base64"`
-},
-) {
+}
+
+func vectors(t *testing.T) (items []vector) {
 	t.Helper()
 	raw, err := os.ReadFile("testdata/vectors/hmac-vectors.json")
 	if err != nil {
@@ -64,6 +65,8 @@ func TestVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		merchant, _ := item["merchantAccountCode"].(string)
+		data, _ := adyentest.Signed(item, "")["additionalData"].(adyentest.Object)
+		unkeyed := data["hmacSignature"]
 		for name, c := range map[string]struct {
 			secrets   []providers.Secret
 			signature any
@@ -75,6 +78,7 @@ func TestVectors(t *testing.T) {
 			"another key":            {[]providers.Secret{adyentest.WebhookSecret}, v.Signature, false},
 			"no key":                 {nil, v.Signature, false},
 			"a key that is none":     {[]providers.Secret{"BadKey", ""}, v.Signature, false},
+			"an empty key":           {[]providers.Secret{""}, unkeyed, false},
 			"another signature":      {[]providers.Secret{providers.Secret(v.Key)}, strings.ToLower(v.Signature), false},
 			"an empty signature":     {[]providers.Secret{providers.Secret(v.Key)}, "", false},
 			"no signature":           {[]providers.Secret{providers.Secret(v.Key)}, nil, false},
