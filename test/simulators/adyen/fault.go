@@ -26,9 +26,10 @@ const (
 	FaultConfigured   Fault = "905" // a 500 that is a fault of the configuration
 	// FaultNoEcho processes without a look at the key: what is done is not stored
 	// under it, and the answer does not repeat it.
-	FaultNoEcho      Fault = "no_echo"
-	faultTokenPrefix       = "fault_"
+	FaultNoEcho Fault = "no_echo"
 )
+
+const faultTokenPrefix = "fault_"
 
 // Next puts faults before the next requests, one each.
 func (s *Simulator) Next(faults ...Fault) {

@@ -35,23 +35,51 @@ func TestLives(t *testing.T) {
 		moved []simulator.Kind
 		told  []string
 	}{
-		"captured, refunded in parts": {"card_ok", []step{{"captures", 1000}, {"refunds", 300}, {"refunds", 700}, {"refunds", 1}},
-			[]simulator.Kind{held, captured, refunded, refunded}, []string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND true", "REFUND false"}},
-		"captured in part": {"card_ok", []step{{"captures", 400}, {"captures", 600}, {"cancels", 0}, {"refunds", 401}},
-			[]simulator.Kind{held, captured, released}, []string{"AUTHORISATION true", "CAPTURE true", "CAPTURE false", "CANCELLATION false", "REFUND false"}},
+		"captured, refunded in parts": {
+			"card_ok",
+			[]step{{"captures", 1000}, {"refunds", 300}, {"refunds", 700}, {"refunds", 1}},
+			[]simulator.Kind{held, captured, refunded, refunded},
+			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND true", "REFUND false"},
+		},
+		"captured in part": {
+			"card_ok",
+			[]step{{"captures", 400}, {"captures", 600}, {"cancels", 0}, {"refunds", 401}},
+			[]simulator.Kind{held, captured, released},
+			[]string{"AUTHORISATION true", "CAPTURE true", "CAPTURE false", "CANCELLATION false", "REFUND false"},
+		},
 		"captured for too much": {"card_ok", []step{{"captures", 1001}}, []simulator.Kind{held}, []string{"AUTHORISATION true", "CAPTURE false"}},
-		"released": {"card_ok", []step{{"cancels", 0}, {"captures", 1000}, {"cancels", 0}},
-			[]simulator.Kind{held, released}, []string{"AUTHORISATION true", "CANCELLATION true", "CAPTURE false", "CANCELLATION false"}},
+		"released": {
+			"card_ok",
+			[]step{{"cancels", 0}, {"captures", 1000}, {"cancels", 0}},
+			[]simulator.Kind{held, released},
+			[]string{"AUTHORISATION true", "CANCELLATION true", "CAPTURE false", "CANCELLATION false"},
+		},
 		"partly authorized": {"card_partial", []step{{"captures", 401}, {"captures", 400}}, []simulator.Kind{held, captured}, []string{"AUTHORISATION true", "CAPTURE false", "CAPTURE true"}},
 		"capture refused":   {"card_capture_refused", []step{{"captures", 1000}}, []simulator.Kind{held}, []string{"AUTHORISATION true", "CAPTURE false"}},
-		"capture failed": {"card_capture_failed", []step{{"captures", 1000}, {"refunds", 1}},
-			[]simulator.Kind{held, captured, captureFailed}, []string{"AUTHORISATION true", "CAPTURE true", "CAPTURE_FAILED true", "REFUND false"}},
-		"refund refused": {"card_refund_refused", []step{{"captures", 1000}, {"refunds", 1000}},
-			[]simulator.Kind{held, captured}, []string{"AUTHORISATION true", "CAPTURE true", "REFUND false"}},
-		"refund failed": {"card_refund_failed", []step{{"captures", 1000}, {"refunds", 1000}},
-			[]simulator.Kind{held, captured, refunded, refundFailed}, []string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND_FAILED true"}},
-		"refund reversed": {"card_refund_reversed", []step{{"captures", 1000}, {"refunds", 1000}},
-			[]simulator.Kind{held, captured, refunded, refundFailed}, []string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUNDED_REVERSED true"}},
+		"capture failed": {
+			"card_capture_failed",
+			[]step{{"captures", 1000}, {"refunds", 1}},
+			[]simulator.Kind{held, captured, captureFailed},
+			[]string{"AUTHORISATION true", "CAPTURE true", "CAPTURE_FAILED true", "REFUND false"},
+		},
+		"refund refused": {
+			"card_refund_refused",
+			[]step{{"captures", 1000}, {"refunds", 1000}},
+			[]simulator.Kind{held, captured},
+			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND false"},
+		},
+		"refund failed": {
+			"card_refund_failed",
+			[]step{{"captures", 1000}, {"refunds", 1000}},
+			[]simulator.Kind{held, captured, refunded, refundFailed},
+			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND_FAILED true"},
+		},
+		"refund reversed": {
+			"card_refund_reversed",
+			[]step{{"captures", 1000}, {"refunds", 1000}},
+			[]simulator.Kind{held, captured, refunded, refundFailed},
+			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUNDED_REVERSED true"},
+		},
 		"refused": {"card_refused", []step{{"captures", 1000}}, nil, []string{"AUTHORISATION false", "CAPTURE false"}},
 	} {
 		t.Run(name, func(t *testing.T) {
