@@ -131,7 +131,7 @@ func (r *rig) told(n int, rows ...string) []payment.Event {
 		if e.Fenced {
 			m = mapping.Fenced
 		}
-		e.Answer.Transport = payment.TransportAnswered
+		e.Answer.Transport, e.Answer.HTTPStatus = payment.TransportAnswered, 200 // as the guard says
 		r.judge(m, e.Answer, rows[i])
 	}
 	return got.Events

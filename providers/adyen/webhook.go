@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ type notification struct {
 // that is not, or that is another merchant account's, is counted and left out.
 //
 // Errors: ErrForged if that leaves none, or the delivery comes from the other of
-// test and live.
+// test and live; ErrUnsupported if the account has no key to tell.
 func (d *Driver) Webhook(_ context.Context, v providers.Delivery) (providers.Told, error) {
 	var body struct {
 		Live  string `json:"live"`
@@ -44,20 +43,26 @@ func (d *Driver) Webhook(_ context.Context, v providers.Delivery) (providers.Tol
 			Item json.RawMessage `json:"NotificationRequestItem"`
 		} `json:"notificationItems"`
 	}
+	if len(d.cfg.WebhookSecrets) == 0 {
+		return providers.Told{}, providers.ErrUnsupported
+	}
 	if json.Unmarshal(v.Body, &body) != nil || body.Live != strconv.FormatBool(d.cfg.Live) {
 		return providers.Told{}, providers.ErrForged
 	}
 	var told providers.Told
+	seen := map[string]bool{}
 	for _, raw := range body.Items {
 		var n notification
 		if json.Unmarshal(raw.Item, &n) != nil || !d.genuine(n) {
 			told.Forged++
 			continue
 		}
-		if e, read := n.event(); read {
-			told.Events = append(told.Events, e)
-		} else {
+		switch e, read := n.event(); {
+		case !read:
 			told.Unread = append(told.Unread, n.code())
+		case !seen[e.ID]: // the same one twice is one
+			seen[e.ID] = true
+			told.Events = append(told.Events, e)
 		}
 	}
 	if told.Forged == len(body.Items) {
@@ -107,7 +112,7 @@ func (n notification) event() (e payment.Event, read bool) {
 	e.Reference, e.Parent = n.reference(), payment.ProviderReference(n.OriginalReference)
 	e.Time, _ = time.Parse(time.RFC3339, n.EventDate) // zero if it is none
 	e.Answer = payment.Answer{
-		HTTPStatus: http.StatusOK, Code: n.code(), Reference: payment.ProviderReference(n.PspReference), Message: n.Reason, ObjectFound: true,
+		Code: n.code(), Reference: payment.ProviderReference(n.PspReference), Message: n.Reason, ObjectFound: true,
 	}
 	happened := n.Success == "true"
 	if n.PspReference == "" || !happened && n.Success != "false" {
@@ -143,7 +148,8 @@ func (n notification) event() (e payment.Event, read bool) {
 	case "CANCEL_OR_REFUND":
 		return n.reversal(e), happened
 	case "CHARGEBACK", "SECOND_CHARGEBACK", "CHARGEBACK_REVERSED":
-		return n.dispute(e), happened
+		e = n.dispute(e)
+		return e, e.Outside != nil && happened
 	default:
 		return e, false
 	}
@@ -160,24 +166,29 @@ func (n notification) reference() payment.ReferenceID {
 	return payment.ReferenceID(n.MerchantReference)
 }
 
-// reason is why a payment was refused, if it can be looked up in a table.
+// reason is why a payment was refused, if it can be looked up in a table: words, and
+// no number that could be a card's.
 func reason(words string) string {
-	const longest, set = 64, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -"
-	if len(words) > longest || strings.Trim(words, set) != "" {
+	const longest, most, set = 64, 12, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 -"
+	digits := 0
+	for d := range strings.SplitSeq("0123456789", "") {
+		digits += strings.Count(words, d)
+	}
+	if len(words) > longest || digits > most || strings.Trim(words, set) != "" {
 		return ""
 	}
 	return words
 }
 
 // applied adds what the event says was applied. Money that has no form here is not
-// what any operation asked for: a person has to look, so it is about none of them.
+// what any operation asked for: it is not said to be about one of ours.
 func (n notification) applied(e payment.Event) payment.Event {
 	ok := false
 	if n.Amount != nil {
 		e.Answer.Amount, ok = n.Amount.money()
 	}
 	if !ok {
-		e.Method, e.Reference, e.Answer.Amount, e.Answer.Code = "", "", nil, codeOtherAmount
+		e.Reference, e.Answer.Amount, e.Answer.Code = "", nil, codeOtherAmount
 	}
 	return e
 }
@@ -196,21 +207,16 @@ func (n notification) moved(e payment.Event, k payment.OutsideKind, happened boo
 	return e
 }
 
-// reversal is what somebody at Adyen's own pages asked for: whichever of a cancel
-// and a refund was possible. Which it was is not signed; either way it is not ours,
-// and a person looks where it is neither.
+// reversal is what somebody asked for at Adyen's own pages: whichever of a cancel
+// and a refund was possible. Which it was is not signed; a person looks where no
+// money is said to have gone back.
 func (n notification) reversal(e payment.Event) payment.Event {
 	var action string
-	if json.Unmarshal(n.AdditionalData["modification.action"], &action) != nil {
-		return e
-	}
-	switch action {
-	case "refund":
+	if json.Unmarshal(n.AdditionalData["modification.action"], &action) == nil && action == "refund" {
 		e.Method = payment.MethodRefund
 		return n.moved(e, payment.OutsideRefund, true)
-	case "cancel":
-		e.Method = payment.MethodVoid
 	}
+	e.Method = payment.MethodVoid
 	return e
 }
 

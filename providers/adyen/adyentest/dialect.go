@@ -7,6 +7,7 @@
 package adyentest
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
@@ -156,4 +158,28 @@ func Webhook(notifications ...Object) []byte {
 		raw = []byte(err.Error())
 	}
 	return raw
+}
+
+// Deliver is the delivery of a webhook whose notifications are signed with a secret,
+// whatever they were signed with before. What is no webhook is delivered as it is. The
+// signature tells no time.
+func Deliver(secret providers.Secret, body []byte, _ time.Time) providers.Delivery {
+	var v struct {
+		Live  any                 `json:"live"`
+		Items []map[string]Object `json:"notificationItems"`
+	}
+	in := json.NewDecoder(bytes.NewReader(body))
+	in.UseNumber() // amounts stay as they are written
+	if in.Decode(&v) == nil && len(v.Items) > 0 {
+		for _, item := range v.Items {
+			for name, n := range item {
+				item[name] = Signed(n, string(secret))
+			}
+		}
+		raw, err := json.Marshal(Object{"live": v.Live, "notificationItems": v.Items})
+		if err == nil {
+			body = raw
+		}
+	}
+	return providers.Delivery{Method: http.MethodPost, Path: "/webhooks/main", Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
