@@ -3,6 +3,7 @@ package adyen_test
 import (
 	"bytes"
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen/adyentest"
+	simulator "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
 // description is one of Adyen's own descriptions of what goes over the wire.
@@ -189,5 +191,58 @@ func TestWebhooksAreDescribed(t *testing.T) {
 	}
 	if len(names) != 15 {
 		t.Errorf("webhooks %v", names)
+	}
+}
+
+// Goal: the simulator speaks as Adyen describes itself. Method: its answers to the
+// driver's requests, and the webhooks that follow, against Adyen's schemas, with every
+// card that it knows.
+func TestTheSimulatorIsDescribed(t *testing.T) {
+	checkout, webhooks := described(t, "checkout-v71.json"), described(t, "webhooks-v1.json")
+	d := adyentest.Driver("AQEcredential")
+	told := map[string]bool{}
+	for card := range simulator.Cards() {
+		s := simulator.New(simulator.Config{})
+		ask := func(schema string, send payment.Send, build func(payment.Send) (providers.Request, error)) {
+			r, err := build(send)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in := httptest.NewRequestWithContext(t.Context(), r.Method, r.Path, bytes.NewReader(r.Body))
+			in.Header = r.Header
+			if err := d.Sign(t.Context(), in); err != nil {
+				t.Fatal(err)
+			}
+			out := httptest.NewRecorder()
+			s.ServeHTTP(out, in)
+			if out.Code >= 300 {
+				schema = "ServiceError"
+			}
+			if err := checkout.allows(schema, out.Body.Bytes()); err != nil {
+				t.Errorf("%s, %s: %s\n%v", card, schema, out.Body, err)
+			}
+		}
+		ask("PaymentResponse", pay(card, manual), d.Build)
+		psp := payment.ProviderReference(s.Requests()[0].ID)
+		if back, err := s.Return("OURREFERENCE", true); err == nil {
+			c := adyentest.Send(payment.MethodComplete)
+			c.Instruction.ReturnParameters = back
+			ask("PaymentDetailsResponse", c, d.Build)
+		}
+		ask("PaymentCaptureResponse", further(payment.MethodCapture, psp, 400), d.Build)
+		ask("PaymentRefundResponse", further(payment.MethodRefund, psp, 400), d.Build)
+		ask("PaymentCancelResponse", further(payment.MethodVoid, psp, 400), d.Build)
+		ask("StandalonePaymentCancelResponse", fence(), d.Fence)
+		ask("PaymentCaptureResponse", further(payment.MethodCapture, "NONE", 400), d.Build)
+		for _, e := range s.Events() {
+			ref := webhooks.hooks[e.Code].Ref
+			if err := webhooks.allows(ref[strings.LastIndexByte(ref, '/')+1:], s.Webhook(e)); err != nil {
+				t.Errorf("%s: %s: %v", card, e.Raw, err)
+			}
+			told[e.Code] = true
+		}
+	}
+	if len(told) != 8 {
+		t.Errorf("only %v were told", told)
 	}
 }
