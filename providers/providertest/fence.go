@@ -162,7 +162,7 @@ func inexpressible(w *world) {
 	for name, change := range map[string]func(*payment.Send){
 		"an amount of nothing":   func(s *payment.Send) { s.Amount.MinorUnits = 0 },
 		"an amount below it":     func(s *payment.Send) { s.Amount.MinorUnits = -1 },
-		"nothing to act on":      func(s *payment.Send) { s.Parent = "" },
+		"nothing to act on":      func(s *payment.Send) { s.Parent, s.Instruction.ReturnParameters = "", nil },
 		"no token":               func(s *payment.Send) { s.Instruction.Tokens = nil },
 		"another account's only": func(s *payment.Send) { s.Account = "elsewhere" },
 	} {

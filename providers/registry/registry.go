@@ -18,6 +18,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/stripe"
 )
@@ -59,6 +60,11 @@ func list() []entry {
 		}},
 		{stripe.Name, stripe.Address, completeStripe, func(a Account) (providers.Driver, error) {
 			return stripe.New(stripe.Config{ConnectedAccount: a.MerchantID, Credential: a.Credential, WebhookSecrets: a.WebhookSecrets}), nil
+		}},
+		{adyen.Name, adyen.Address, completeAdyen, func(a Account) (providers.Driver, error) {
+			return adyen.New(adyen.Config{
+				MerchantAccount: a.MerchantID, Live: a.Environment == payment.EnvironmentLive, Credential: a.Credential, WebhookSecrets: a.WebhookSecrets,
+			}), nil
 		}},
 	}
 }
@@ -147,6 +153,33 @@ func completeStripe(a Account) (Account, error) {
 		return a, errors.New("the merchant id of a Stripe account is a connected account, acct_…, or empty")
 	case a.Region != "":
 		return a, errors.New("a Stripe account has no region")
+	}
+	return a, nil
+}
+
+// completeAdyen tells play money from money by the host, since keys of both look
+// alike. A live account leads to a host of its company in one region, which keys
+// are not known beyond; that host is part of every attempt's target.
+func completeAdyen(a Account) (Account, error) {
+	const live = "-checkout-live.adyenpayments.com"
+	base, err := url.Parse(a.BaseURL)
+	if err != nil {
+		return a, errors.New("the base URL is malformed")
+	}
+	prefix, earnest := strings.CutSuffix(strings.ToLower(base.Host), live)
+	earnest = earnest && base.Scheme == "https" && prefix != "" && strings.Trim(prefix, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+	switch {
+	case a.MerchantID == "":
+		return a, errors.New("the merchant id of an Adyen account is its merchant account, and required")
+	case a.Environment == payment.EnvironmentLive && !earnest:
+		return a, errors.New("a live account of Adyen leads to https://PREFIX" + live + ", where PREFIX is the company's")
+	case a.Environment == payment.EnvironmentSandbox && strings.HasSuffix(strings.ToLower(base.Hostname()), ".adyenpayments.com"):
+		return a, errors.New("a sandbox account of Adyen does not lead to its live hosts; " + adyen.Address + " is the test environment")
+	}
+	for _, secret := range a.WebhookSecrets {
+		if key, err := hex.DecodeString(string(secret)); err != nil || len(key) < sha256.Size/2 {
+			return a, errors.New("a webhook secret of an Adyen account is an HMAC key in hexadecimal digits")
+		}
 	}
 	return a, nil
 }

@@ -127,9 +127,77 @@ func TestStripeRefuses(t *testing.T) {
 	}
 }
 
+func adyenAccount() registry.Account {
+	return registry.Account{
+		Name: "main", Environment: payment.EnvironmentLive, BaseURL: "https://1797a841fbb37ca7-acquit-checkout-live.adyenpayments.com",
+		Region: "eu", MerchantID: "AcquitCOM", Credential: "AQEsecret", WebhookSecrets: []providers.Secret{"00112233445566778899aabbccddeeff"},
+	}
+}
+
+// Goal: an account of Adyen is pinned to a host and a region, and asks on the
+// paths of its environment. Method: one in earnest, and one in the test environment,
+// which needs no address.
+func TestAdyen(t *testing.T) {
+	for path, c := range map[string]struct {
+		change func(*registry.Account)
+		host   string
+	}{
+		"/checkout/v71/payments/PSP/cancels": {func(*registry.Account) {}, "1797a841fbb37ca7-acquit-checkout-live.adyenpayments.com"},
+		"/v71/payments/PSP/cancels": {func(a *registry.Account) {
+			a.Environment, a.BaseURL = payment.EnvironmentSandbox, ""
+		}, "checkout-test.adyen.com"},
+	} {
+		a := adyenAccount()
+		c.change(&a)
+		d, target, err := registry.New("adyen", a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := payment.Target{Driver: "adyen", Environment: a.Environment, Host: c.host, Region: "eu", MerchantID: "AcquitCOM"}
+		if diff := cmp.Diff(want, target); diff != "" {
+			t.Errorf("target (-want +got):\n%s", diff)
+		}
+		r, err := d.Build(payment.Send{Method: payment.MethodVoid, Step: payment.StepMain, Parent: "PSP", Reference: "REF", Key: "key"})
+		if err != nil || r.Path != path || !strings.Contains(string(r.Body), `"merchantAccount":"AcquitCOM"`) {
+			t.Errorf("path %s, body %s, error %v; want %s", r.Path, r.Body, err, path)
+		}
+	}
+}
+
+// Goal: no account of Adyen mixes play money with money, or has keys that cannot
+// be ones; no error shows a secret.
+func TestAdyenRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*registry.Account)
+		why    string
+	}{
+		"no merchant account":                    {func(a *registry.Account) { a.MerchantID = "" }, "merchant account"},
+		"a live account without an address":      {func(a *registry.Account) { a.BaseURL = "" }, "leads to https://PREFIX"},
+		"a live account in the test environment": {func(a *registry.Account) { a.BaseURL = "https://checkout-test.adyen.com" }, "leads to https://PREFIX"},
+		"a live account without a prefix":        {func(a *registry.Account) { a.BaseURL = "https://-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
+		"a live account without encryption":      {func(a *registry.Account) { a.BaseURL = strings.Replace(a.BaseURL, "https", "http", 1) }, "leads to https://PREFIX"},
+		"a live account elsewhere":               {func(a *registry.Account) { a.BaseURL += ".example" }, "leads to https://PREFIX"},
+		"a live account under another's name":    {func(a *registry.Account) { a.BaseURL = "https://x.example/-checkout-live.adyenpayments.com" }, "leads to https://PREFIX"},
+		"a live account at another port":         {func(a *registry.Account) { a.BaseURL += ":444" }, "leads to https://PREFIX"},
+		"a sandbox at a live host":               {func(a *registry.Account) { a.Environment = payment.EnvironmentSandbox }, "does not lead to its live hosts"},
+		"a sandbox at a live host's port": {func(a *registry.Account) {
+			a.Environment, a.BaseURL = payment.EnvironmentSandbox, a.BaseURL+":443"
+		}, "does not lead to its live hosts"},
+		"a webhook secret that is no number": {func(a *registry.Account) { a.WebhookSecrets = append(a.WebhookSecrets, "whsec_secret") }, "hexadecimal"},
+		"a webhook secret that is too short": {func(a *registry.Account) { a.WebhookSecrets = []providers.Secret{"5ec7e7"} }, "hexadecimal"},
+	} {
+		a := adyenAccount()
+		c.change(&a)
+		_, _, err := registry.New("adyen", a)
+		if err == nil || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), "secret_") || strings.Contains(err.Error(), "5ec7e7") || strings.Contains(err.Error(), "AQEsecret") {
+			t.Errorf("%s: error %v, want one that says %q", name, err, c.why)
+		}
+	}
+}
+
 // Goal: every driver in the list declares itself under the name it is listed by.
 func TestDriversAreListedUnderTheirNames(t *testing.T) {
-	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe"}) {
+	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe", "adyen"}) {
 		t.Errorf("drivers %v", registry.Drivers())
 	}
 }
