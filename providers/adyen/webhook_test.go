@@ -193,6 +193,9 @@ func TestEvents(t *testing.T) {
 		if v := table.Judge("adyen", mapping.Query, answer); v.Evidence == payment.EvidenceEffect && c.code != "CANCELLATION" && answer.Amount == nil {
 			t.Errorf("%s %t: an effect without an amount", c.code, c.success)
 		}
+		if strings.Contains(answer.Decline, "1111") {
+			t.Errorf("a card's number is taken for a reason: %s", answer.Decline)
+		}
 		c.want.ID, c.want.Time = e.ID, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		e.Time, e.Answer = e.Time.UTC(), payment.Answer{}
 		if diff := cmp.Diff(c.want, e); diff != "" {

@@ -70,9 +70,9 @@ func TestLives(t *testing.T) {
 		},
 		"refund failed": {
 			"card_refund_failed",
-			[]step{{"captures", 1000}, {"refunds", 1000}},
-			[]simulator.Kind{held, captured, refunded, refundFailed},
-			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND_FAILED true"},
+			[]step{{"captures", 1000}, {"refunds", 1000}, {"refunds", 1000}},
+			[]simulator.Kind{held, captured, refunded, refundFailed, refunded, refundFailed},
+			[]string{"AUTHORISATION true", "CAPTURE true", "REFUND true", "REFUND_FAILED true", "REFUND true", "REFUND_FAILED true"},
 		},
 		"refund reversed": {
 			"card_refund_reversed",
@@ -125,9 +125,10 @@ func TestShoppers(t *testing.T) {
 		"card_redirect":         {"RedirectShopper", true, "Authorised", []simulator.Kind{held}},
 		"card_native":           {"IdentifyShopper", true, "Authorised", []simulator.Kind{held}},
 		"card_redirect_refused": {"RedirectShopper", true, "Refused", nil},
+		"card_redirect ":        {"RedirectShopper", false, "Refused", nil},
 	} {
 		a := open(t, simulator.Config{})
-		if r := a.post("payments", "key", paying(card, "ORDER")); r.text("resultCode") != c.result || r.Body["action"] == nil {
+		if r := a.post("payments", "key", paying(strings.TrimSpace(card), "ORDER")); r.text("resultCode") != c.result || r.Body["action"] == nil {
 			t.Errorf("%s: %+v", card, r)
 		}
 		a.kinds()

@@ -35,7 +35,7 @@ func (c call) value() int64 {
 func (s *Simulator) capture(c call, p *payment, id string) {
 	n := notice{code: "CAPTURE", of: p, id: id, original: p.ID, reference: c.Reference, value: c.value()}
 	switch {
-	case p.Status != "authorised" || p.captured || n.value < 1 || n.value > p.Held || c.Amount.Currency != p.Amount.Currency:
+	case p.Status != "authorised" || n.value < 1 || n.value > p.Held || c.Amount.Currency != p.Amount.Currency:
 		n.reason = "Insufficient balance on payment"
 	case p.Card.Capture == "refused":
 		n.reason = "Capture refused"

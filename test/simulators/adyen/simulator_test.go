@@ -237,6 +237,9 @@ func TestRefuses(t *testing.T) {
 			t.Errorf("%s: %+v", code, r)
 		}
 	}
+	if r := a.post("payments", "key 803", paying("card_refused", "ORDER")); r.text("resultCode") != "Refused" {
+		t.Errorf("put right under the same key: %+v", r)
+	}
 	body := paying("card_ok", "ORDER")
 	body["merchantAccount"] = "Another"
 	if r, err := a.do("payments", "k", "AQE1", body); err != nil || r.text("errorCode") != "901" {
@@ -253,5 +256,5 @@ func TestRefuses(t *testing.T) {
 		}
 	}
 	a.kinds()
-	a.told()
+	a.told("AUTHORISATION false")
 }
