@@ -59,6 +59,9 @@ type Operation struct {
 	Fingerprint Fingerprint  `json:"fingerprint"`
 	PaymentID   ID           `json:"payment_id"`
 	Parent      OperationID  `json:"parent,omitempty"`
+	// Child is the open operation that goes on with this authorization; see Joint. Of
+	// an authorization that waits for the shopper or is being cancelled; "" if none is.
+	Child OperationID `json:"child,omitempty"`
 
 	State      State     `json:"state"`
 	Epoch      int64     `json:"epoch"`
