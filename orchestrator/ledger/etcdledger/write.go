@@ -26,8 +26,11 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 	if err := ledger.CheckOwns(c); err != nil {
 		return ledger.Snapshot{}, err
 	}
-	// Only the payment of s counts: it may come with another operation of it.
-	s = ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}
+	// Only the payment and the parent of s count: it may come with another operation.
+	s = ledger.Snapshot{Payment: s.Payment, Parent: s.Parent, Revision: ledger.Revision{Payment: s.Revision.Payment, Parent: s.Revision.Parent}}
+	if err := ledger.CheckParent(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	guard, live, err := l.owner(c.Operation)
 	if err != nil {
 		return ledger.Snapshot{}, err
@@ -42,9 +45,9 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return paymentMoved(s, c.Payment, now)
+		return moved(s, c, now)
 	}
-	records, err := l.records(payment.Operation{}, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -97,9 +100,9 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return paymentMoved(s, c.Payment, now)
+		return moved(s, c, now)
 	}
-	records, err := l.records(s.Operation, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -126,6 +129,9 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	if s.Revision.Operation == 0 {
 		return ledger.Snapshot{}, errors.New("etcdledger: an advance of an operation that was not read")
 	}
+	if err := ledger.CheckParent(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	w := l.prepare(s, c)
 	w.guard = append(w.guard,
 		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation))
@@ -136,9 +142,9 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 		case now.event != nil:
 			return ledger.ErrEventKnown
 		}
-		return paymentMoved(s, c.Payment, now)
+		return moved(s, c, now)
 	}
-	records, err := l.records(s.Operation, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -194,6 +200,9 @@ func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
 		key := l.keys.payment(c.Payment.Tenant, c.Payment.ID)
 		w.guard = append(w.guard, modifiedAt(key, s.Revision.Payment)) // 0: absent
 	}
+	if c.Operation.Joint() {
+		l.withParent(w, s, c)
+	}
 	w.mine = func(now present) bool {
 		rev := now.Revision.Operation
 		return rev != 0 && rev != s.Revision.Operation && ledger.Wrote(c.Operation, now.Operation)
@@ -220,6 +229,9 @@ func after(s ledger.Snapshot, c ledger.Change, marks bool, rev int64) ledger.Sna
 	if c.Payment != nil {
 		s.Payment, s.Revision.Payment = *c.Payment, rev
 	}
+	if c.Parent != nil {
+		s.Parent, s.Revision.Parent = *c.Parent, rev
+	}
 	switch {
 	case c.Operation.Owner == "":
 		s.Marker, s.Revision.Marker = ledger.Marker{}, 0
@@ -232,20 +244,21 @@ func after(s ledger.Snapshot, c ledger.Change, marks bool, rev int64) ledger.Sna
 
 // records are the puts and deletes that follow from a change of an operation,
 // without its marker. No key occurs twice, which etcd would refuse.
-func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.Op, error) {
+func (l *Ledger) records(s ledger.Snapshot, c ledger.Change) ([]clientv3.Op, error) {
 	if err := checkChange(c); err != nil {
 		return nil, err
 	}
-	op, err := ledger.EncodeOperation(c.Operation)
+	ops, err := l.putOperation(s.Operation, c.Operation)
 	if err != nil {
 		return nil, err
 	}
-	ops := []clientv3.Op{clientv3.OpPut(l.keys.operation(c.Operation.Key), string(op))}
-	open, err := l.putOpen(c.Operation)
-	if err != nil {
-		return nil, err
+	if c.Parent != nil {
+		parent, err := l.putParent(s.Parent, *c.Parent)
+		if err != nil {
+			return nil, err
+		}
+		ops = append(ops, parent...)
 	}
-	ops = append(ops, open)
 	if c.Payment != nil {
 		p, err := ledger.EncodePayment(*c.Payment)
 		if err != nil {
@@ -253,8 +266,21 @@ func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.
 		}
 		ops = append(ops, clientv3.OpPut(l.keys.payment(c.Payment.Tenant, c.Payment.ID), string(p)))
 	}
-	refs, err := l.putReferences(before, c.Operation)
-	return append(ops, refs...), err
+	return ops, nil
+}
+
+// putOperation puts an operation with its entries of the indexes.
+func (l *Ledger) putOperation(before, op payment.Operation) ([]clientv3.Op, error) {
+	raw, err := ledger.EncodeOperation(op)
+	if err != nil {
+		return nil, err
+	}
+	open, err := l.putOpen(op)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := l.putReferences(before, op)
+	return append([]clientv3.Op{clientv3.OpPut(l.keys.operation(op.Key), string(raw)), open}, refs...), err
 }
 
 // checkChange refuses what could not be found again under its key.

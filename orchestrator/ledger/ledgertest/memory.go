@@ -234,6 +234,11 @@ func (s *Store) snapshot(k payment.OperationKey) (ledger.Snapshot, error) {
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
+	if op.Joint() {
+		if err := s.parent(&snap, op); err != nil {
+			return ledger.Snapshot{}, err
+		}
+	}
 	m := s.marker(k)
 	snap.Operation, snap.Revision.Operation = op, rec.revision
 	snap.Marker, snap.Revision.Marker = m.Marker, m.revision
@@ -264,6 +269,12 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 			return ledger.Snapshot{}, err
 		}
 	}
+	var rawParent []byte
+	if c.Parent != nil {
+		if rawParent, err = ledger.EncodeOperation(*c.Parent); err != nil {
+			return ledger.Snapshot{}, err
+		}
+	}
 	news, err := encodeNews(b, op.Key, c.News)
 	if err != nil {
 		return ledger.Snapshot{}, err
@@ -272,6 +283,9 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 	s.operations[op.Key] = record{raw, s.revision}
 	s.history[version{operation: op.Key, revision: s.revision}] = raw
 	s.nonces[op.Nonce] = ownership{op.Key, op.Epoch}
+	if c.Parent != nil {
+		s.keepParent(*c.Parent, rawParent)
+	}
 	if c.Payment != nil {
 		s.keepPayment(*c.Payment, rawPayment)
 	}

@@ -30,6 +30,7 @@ func groups() []group {
 		{"takeover", takeoverProperties()},
 		{"failover", failoverProperties()},
 		{"fence", fenceProperties()},
+		{"joint", jointProperties()},
 		{"event", eventProperties()},
 		{"record", recordProperties()},
 		{"attention", attentionProperties()},
