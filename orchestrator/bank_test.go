@@ -28,8 +28,9 @@ type bank struct {
 	done     map[payment.ProviderKey]payment.Answer
 	turns    map[payment.ProviderKey]int
 	cancels  int
-	blind    bool // look-ups fail
-	captures bool // what is authorized is captured at once
+	blind    bool  // look-ups fail
+	amount   int64 // that it says it holds; 0 if it does not say
+	captures bool  // what is authorized is captured at once
 }
 
 // visit answers one send of a completion. become is called to have its effect; the
@@ -122,6 +123,9 @@ func (b *bank) become(key payment.ProviderKey, status string) payment.Answer {
 func (b *bank) shows(httpStatus int) payment.Answer {
 	a := answered(httpStatus, b.status)
 	a.Reference = authorization
+	if b.amount > 0 {
+		a.Amount = &payment.Money{MinorUnits: b.amount, CurrencyCode: "EUR"}
+	}
 	switch b.status {
 	case "declined":
 		a.Decline = "authentication_required"

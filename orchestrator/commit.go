@@ -16,6 +16,7 @@ func (f *flight) open(ctx context.Context, t payment.Claim, in payment.Instructi
 		return err
 	}
 	p := payment.Open(op, in, t.At)
+	p.Unique = f.o.cfg.UniqueMerchantReference && p.MerchantReference != ""
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
 	defer cancel()
 	return f.claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p}, in)

@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -229,4 +230,52 @@ func TestAnswerIntoACancel(t *testing.T) {
 			t.Errorf("%d effects; attention %v", b.effects(), w.attention())
 		}
 	})
+}
+
+// Goal: an authorization that ends while its completion is being taken over is not
+// completed any more. Method: an event between the takeover and the send.
+func TestAuthorizationEndsDuringATakeover(t *testing.T) {
+	t.Parallel()
+	b := newBank(payment.CompletionSend)
+	b.visits = []visit{fails}
+	atBank(t, b, func(w *world, id payment.ID, authorize payment.Call) {
+		call := back("back")
+		_, _ = w.bootAt("one", b).Complete(w.Context(), call, brought(id))
+		time.Sleep(2 * time.Minute)
+		sent := len(b.sent())
+		two := w.bootAt("two", b)
+		three := w.bootAt("three", b, func(c *orchestrator.Config) {
+			c.Probe = func(_ context.Context, p payment.Point) {
+				if p == payment.PointTakeoverAfter {
+					w.apply(two, told("e1", "declined", authorization), orchestrator.TakenSettled)
+				}
+			}
+		})
+		if err := three.Visit(w.Context(), call.OperationKey()); err != nil {
+			t.Error(err)
+		}
+		w.together(call, authorize, both(declined), payment.StatusDeclined)
+		if len(b.sent()) != sent {
+			t.Error("it was sent after the authorization had ended")
+		}
+	})
+}
+
+// Goal: a completion authorizes what the provider says, if that is less than was asked
+// for, and never more. Method: answers with other amounts.
+func TestAmountOfACompletion(t *testing.T) {
+	t.Parallel()
+	for says, want := range map[int64]int64{0: 1000, 600: 600, 1000: 1000, 1500: 1000} {
+		b := newBank(payment.CompletionSend)
+		b.visits, b.amount = []visit{approves}, says
+		atBank(t, b, func(w *world, id payment.ID, authorize payment.Call) {
+			if _, err := w.bootAt("one", b).Complete(w.Context(), back("back"), brought(id)); err != nil {
+				t.Fatal(err)
+			}
+			w.together(back("back"), authorize, both(succeeded), payment.StatusAuthorized)
+			if got := w.payment(id).Authorized; got != want {
+				t.Errorf("%d authorized when the provider says %d, want %d", got, says, want)
+			}
+		})
+	}
 }

@@ -54,6 +54,17 @@ var (
 	ErrPage = errors.New("not a page token")
 )
 
+// ReferenceTakenError says that another payment, which is unique and lives, has the
+// merchant reference of the one that was to be created. Nothing was written.
+type ReferenceTakenError struct {
+	Payment payment.ID // that has it
+}
+
+// Error implements error.
+func (e *ReferenceTakenError) Error() string {
+	return "the merchant reference belongs to payment " + string(e.Payment)
+}
+
 // Snapshot is what a ledger read or wrote in one transaction, with the
 // revisions that guard the next write.
 type Snapshot struct {
@@ -92,9 +103,11 @@ type Revision struct {
 }
 
 // Change is what one write makes true. Index entries are not named: they follow
-// from it, those of a parent too. The in-flight marker exists while Operation.Owner is set, the open
-// entry while Operation.State is not final (due at Operation.NextCheck), and a
-// reference entry for each reference of its attempts, ours and the provider's.
+// from it, those of a parent too. The in-flight marker exists while Operation.Owner
+// is set, the open entry while Operation.State is not final (due at
+// Operation.NextCheck), a reference entry for each reference of its attempts, ours
+// and the provider's, and the entry of a merchant reference that one payment has
+// while Payment.Unique is set.
 type Change struct {
 	Operation payment.Operation
 	// Payment as it shall be; nil leaves it and does not guard it.
@@ -152,8 +165,8 @@ type Operations interface {
 	// recognised, see Wrote, and returned.
 	//
 	// Errors: *payment.KeyTakenError if the operation exists and is not this
-	// claim's; ErrPaymentMoved with the present snapshot; ErrSessionLost; ErrFull;
-	// ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
+	// claim's; ErrPaymentMoved with the present snapshot; *ReferenceTakenError;
+	// ErrSessionLost; ErrFull; ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
 	// be sent to a provider. News makes no operation: a change with any is refused.
 	Claim(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 

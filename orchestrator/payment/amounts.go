@@ -151,7 +151,15 @@ func (op Operation) Touches(before Operation) bool {
 //
 // A reservation is given back only by a final state. What the provider applied
 // is posted, up to what was asked for; what goes beyond is external.
+//
+// A payment that lives no more gives up its merchant reference.
 func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, error) {
+	next, err := p.after(op, applied, at)
+	next.Unique = next.Unique && next.Status.Live()
+	return next, err
+}
+
+func (p Payment) after(op Operation, applied Applied, at time.Time) (Payment, error) {
 	p.Version++
 	p.Updated = at
 	if op.Method == MethodComplete {

@@ -175,3 +175,39 @@ func TestCompletionOfAPayment(t *testing.T) {
 		}
 	}
 }
+
+// Goal: what a child was answered is known of its parent too, and how often the child
+// was sent is not. Method: each end of a child that its parent waits for.
+func TestWithItsChild(t *testing.T) {
+	report := payment.Report{Sends: 4, Uncertain: true, Evidence: payment.EvidenceEffect, MappingRow: "row", ProviderReference: "obj"}
+	for name, c := range map[string]struct {
+		settle payment.Settle
+		state  payment.State // "" for a refusal
+	}{
+		"succeeds": {payment.Settle{State: payment.StateSucceeded, Report: report, At: at()}, payment.StateSucceeded},
+		"is alone": {payment.Settle{State: payment.StateFailed, Report: payment.Report{Sends: 4, Uncertain: true, Evidence: payment.EvidenceNoEffectSticky}, Apart: true, At: at()}, payment.StateRequiresAction},
+		"pends":    {payment.Settle{State: payment.StatePending, Report: payment.Report{Sends: 4, Uncertain: true, Evidence: payment.EvidencePending}, At: at(), Due: at().Add(time.Hour)}, payment.StatePending},
+		"no proof": {payment.Settle{State: payment.StateSucceeded, At: at()}, ""},
+	} {
+		parent := waiting(t, child)
+		next, err := parent.With(child, c.settle)
+		if c.state == "" {
+			if !errors.Is(err, payment.ErrIllegalTransition) {
+				t.Errorf("%s: %v, want a refusal", name, err)
+			}
+			continue
+		}
+		a := next.Current()
+		if err != nil || next.State != c.state || next.Child != "" || a.Sends != 0 || a.Uncertain {
+			t.Errorf("%s: %s with child %q, %d sends, uncertain %v; %v", name, next.State, next.Child, a.Sends, a.Uncertain, err)
+		}
+		if c.settle.State == payment.StateSucceeded && (a.ProviderReference != "obj" || a.MappingRow != "row") {
+			t.Errorf("%s: attempt %+v", name, a)
+		}
+	}
+	for _, stranger := range []payment.OperationID{"t0", ""} {
+		if _, err := waiting(t, child).With(stranger, payment.Settle{State: payment.StateSucceeded, Report: report, At: at()}); !errors.Is(err, payment.ErrIllegalTransition) {
+			t.Errorf("another child %q: %v", stranger, err)
+		}
+	}
+}

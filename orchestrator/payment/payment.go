@@ -37,6 +37,18 @@ const (
 	StatusUnknown Status = "UNKNOWN"
 )
 
+// Live reports whether something of the payment is held, was taken, or may yet be.
+func (s Status) Live() bool {
+	switch s {
+	case StatusDeclined, StatusFailed, StatusVoided, StatusExpired:
+		return false
+	case StatusAuthorizing, StatusRequiresAction, StatusPending, StatusAuthorized, StatusPartiallyCaptured, StatusCaptured,
+		StatusPartiallyRefunded, StatusRefunded, StatusUnknown:
+		return true
+	}
+	return true // of another version: nobody knows
+}
+
 // CaptureMode says whether an authorization only holds the money or takes it.
 type CaptureMode string
 
@@ -52,10 +64,13 @@ type Payment struct {
 	ID                ID                `json:"id"`
 	Tenant            TenantID          `json:"tenant"`
 	MerchantReference MerchantReference `json:"merchant_reference,omitempty"`
-	Status            Status            `json:"status"`
-	Version           int64             `json:"version"` // rises by one with every change
-	CaptureMode       CaptureMode       `json:"capture_mode"`
-	Amount            Money             `json:"amount"` // as requested
+	// Unique: no other payment that asks for that has the merchant reference of this
+	// one, as long as it lives. It is given up once, and not taken again.
+	Unique      bool        `json:"unique,omitempty"`
+	Status      Status      `json:"status"`
+	Version     int64       `json:"version"` // rises by one with every change
+	CaptureMode CaptureMode `json:"capture_mode"`
+	Amount      Money       `json:"amount"` // as requested
 
 	Authorized      int64 `json:"authorized"` // what is or was held, less what was released
 	Captured        int64 `json:"captured"`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/ledger/session"
+	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 const (
@@ -40,6 +41,7 @@ type present struct {
 	ledger.Snapshot
 	session int64
 	event   []byte
+	unique  payment.ID // that has the merchant reference; looked at only by who wants it
 }
 
 // look is one read of a transaction, and what becomes of what it finds.

@@ -1,6 +1,7 @@
 package etcdledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return moved(s, c, now)
+		return cmp.Or(moved(s, c, now), referenceTaken(now))
 	}
 	records, err := l.records(s, c)
 	if err != nil {
@@ -58,6 +59,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 	w.then = append(records, marker)
 	if p := c.Payment; p != nil && s.Revision.Payment == 0 && p.MerchantReference != "" {
 		w.then = append(w.then, clientv3.OpPut(l.keys.merchantReference(*p), string(p.ID)))
+		l.takeUnique(w, p)
 	}
 	if !live {
 		return l.decline(ctx, w, ledger.ErrSessionLost)
@@ -265,6 +267,7 @@ func (l *Ledger) records(s ledger.Snapshot, c ledger.Change) ([]clientv3.Op, err
 			return nil, err
 		}
 		ops = append(ops, clientv3.OpPut(l.keys.payment(c.Payment.Tenant, c.Payment.ID), string(p)))
+		ops = append(ops, l.giveUp(s.Payment, c.Payment)...)
 	}
 	return ops, nil
 }

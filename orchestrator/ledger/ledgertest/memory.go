@@ -45,6 +45,7 @@ type Store struct {
 	markers    map[payment.OperationKey]marker
 	open       map[payment.OperationKey]ledger.Open
 	references map[ledger.Reference]payment.OperationKey
+	uniques    map[Unique]payment.ID
 	anchors    map[string][]byte
 	events     map[payment.EventKey][]byte
 	attention  map[attentionKey][]byte
@@ -116,7 +117,7 @@ func NewStore(tb testing.TB, c Config) *Store {
 		config: c, hook: c.Hook, changed: make(chan struct{}),
 		boots: map[payment.BootID]*boot{}, operations: map[payment.OperationKey]record{}, payments: map[paymentKey]record{},
 		markers: map[payment.OperationKey]marker{}, open: map[payment.OperationKey]ledger.Open{},
-		references: map[ledger.Reference]payment.OperationKey{}, anchors: map[string][]byte{},
+		references: map[ledger.Reference]payment.OperationKey{}, uniques: map[Unique]payment.ID{}, anchors: map[string][]byte{},
 		events: map[payment.EventKey][]byte{}, attention: map[attentionKey][]byte{},
 		history: map[version][]byte{}, nonces: map[string]ownership{},
 	}
@@ -298,6 +299,7 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 // keepPayment stores a payment at the present revision.
 func (s *Store) keepPayment(p payment.Payment, raw []byte) {
 	k := paymentKey{p.Tenant, p.ID}
+	s.keepUnique(p)
 	s.payments[k] = record{raw, s.revision}
 	s.history[version{payment: k, revision: s.revision}] = raw
 }

@@ -156,6 +156,9 @@ func (l *Memory) claim(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, err
 			return now, fmt.Errorf("payment %s: %w", c.Payment.ID, ledger.ErrPaymentMoved)
 		}
 	}
+	if err := l.store.referenceTaken(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	if err := l.store.parentMoved(s, c); err != nil {
 		now, read := l.store.paymentSnapshot(paymentKey{k.Tenant, c.Operation.PaymentID})
 		return now, cmp.Or(read, err)

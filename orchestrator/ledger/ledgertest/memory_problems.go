@@ -40,6 +40,7 @@ func (d Dump) Problems() []string {
 		d.payment(&f, p)
 	}
 	d.news(&f, payments)
+	d.uniques(&f)
 	return f
 }
 

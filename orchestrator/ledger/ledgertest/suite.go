@@ -31,6 +31,7 @@ func groups() []group {
 		{"failover", failoverProperties()},
 		{"fence", fenceProperties()},
 		{"joint", jointProperties()},
+		{"unique", uniqueProperties()},
 		{"event", eventProperties()},
 		{"record", recordProperties()},
 		{"attention", attentionProperties()},
