@@ -75,7 +75,6 @@ func TestMoneyCommands(t *testing.T) {
 		{"complete_again", []string{"complete", boots, "--key", "back-3"}},
 		{"complete_bad_param", []string{"complete", boots, "--param", "result"}},
 		{"complete_param_twice", []string{"complete", boots, "--param", "a=1", "--param", "a=2"}},
-		{"get_completed_timeline", []string{"get", boots, "--timeline"}},
 		{"get_refunded", []string{"get", shirt}},
 		{"get_refunded_timeline", []string{"get", shirt, "--timeline"}},
 		{"get_voided_timeline", []string{"get", hat, "--timeline"}},

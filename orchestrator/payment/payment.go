@@ -64,13 +64,10 @@ type Payment struct {
 	ID                ID                `json:"id"`
 	Tenant            TenantID          `json:"tenant"`
 	MerchantReference MerchantReference `json:"merchant_reference,omitempty"`
-	// Unique: no other payment that asks for that has the merchant reference of this
-	// one, as long as it lives. It is given up once, and not taken again.
-	Unique      bool        `json:"unique,omitempty"`
-	Status      Status      `json:"status"`
-	Version     int64       `json:"version"` // rises by one with every change
-	CaptureMode CaptureMode `json:"capture_mode"`
-	Amount      Money       `json:"amount"` // as requested
+	Status            Status            `json:"status"`
+	Version           int64             `json:"version"` // rises by one with every change
+	CaptureMode       CaptureMode       `json:"capture_mode"`
+	Amount            Money             `json:"amount"` // as requested
 
 	Authorized      int64 `json:"authorized"` // what is or was held, less what was released
 	Captured        int64 `json:"captured"`
@@ -96,6 +93,9 @@ type Payment struct {
 	Created           time.Time         `json:"created"`
 	Updated           time.Time         `json:"updated"`
 	Operations        []OperationID     `json:"operations"` // oldest first
+	// Unique: no other payment that asks for that has the merchant reference of this
+	// one, as long as it lives. It is given up once, and not taken again.
+	Unique bool `json:"unique,omitempty"`
 }
 
 // Applied is what the provider says an operation moved.

@@ -62,7 +62,7 @@ func drawTemper(r *rand.Rand) temper {
 		{2, planPartial},
 		{3 * rough, planDecline},
 		{2, planPending},
-		{1, planAction},
+		{3, planAction},
 		{2 * rough, planRateLimit},
 		{rough, planUnauthorized},
 		{1, planInvalid},
@@ -162,6 +162,10 @@ func drawProvider(r *rand.Rand, name payment.AccountName, window time.Duration) 
 	}
 	if r.IntN(2) == 0 {
 		p.traits.KeyScope = payment.KeyScopeCredential
+	}
+	p.traits.Completion = []payment.CompletionKind{payment.CompletionNone, payment.CompletionLook, payment.CompletionSend}[r.IntN(3)]
+	if p.traits.Completion == payment.CompletionSend {
+		p.traits.Methods = append(p.traits.Methods, payment.MethodComplete)
 	}
 	p.traits.Fence = []payment.FenceKind{payment.FenceNone, payment.FenceByObject, payment.FenceByReference}[r.IntN(3)]
 	return p

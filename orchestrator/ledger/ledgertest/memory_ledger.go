@@ -147,6 +147,13 @@ func (l *Memory) claim(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, err
 	if l.store.full {
 		return ledger.Snapshot{}, ledger.ErrFull
 	}
+	if err := l.store.referenceTaken(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
+	if err := l.store.parentMoved(s, c); err != nil {
+		now, read := l.store.paymentSnapshot(paymentKey{k.Tenant, c.Operation.PaymentID})
+		return now, cmp.Or(read, err)
+	}
 	if c.Payment != nil {
 		now, err := l.store.paymentSnapshot(paymentKey{c.Payment.Tenant, c.Payment.ID})
 		if err != nil {
@@ -155,13 +162,6 @@ func (l *Memory) claim(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, err
 		if now.Revision.Payment != s.Revision.Payment {
 			return now, fmt.Errorf("payment %s: %w", c.Payment.ID, ledger.ErrPaymentMoved)
 		}
-	}
-	if err := l.store.referenceTaken(s, c); err != nil {
-		return ledger.Snapshot{}, err
-	}
-	if err := l.store.parentMoved(s, c); err != nil {
-		now, read := l.store.paymentSnapshot(paymentKey{k.Tenant, c.Operation.PaymentID})
-		return now, cmp.Or(read, err)
 	}
 	return l.store.commit(l.boot, c, held)
 }
