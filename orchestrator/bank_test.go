@@ -78,13 +78,13 @@ func (b *bank) Send(ctx context.Context, s payment.Send, hash string) (payment.A
 		if b.status != "captured" {
 			b.status = "cancelled"
 		}
-		return b.shows(200), nil
+		return b.shows(), nil
 	case s.Method == payment.MethodAuthorize:
 		defer b.mu.Unlock()
 		if b.status == "" {
 			b.status = "requires_action"
 		}
-		return b.shows(200), nil
+		return b.shows(), nil
 	case s.Method != payment.MethodComplete:
 		defer b.mu.Unlock()
 		return authorized("other-1"), nil
@@ -115,13 +115,13 @@ func (b *bank) become(key payment.ProviderKey, status string) payment.Answer {
 	if b.status == "requires_action" {
 		b.status = status
 	}
-	b.done[key] = b.shows(200)
+	b.done[key] = b.shows()
 	return b.done[key]
 }
 
 // shows is the authorization as an answer. The caller holds mu.
-func (b *bank) shows(httpStatus int) payment.Answer {
-	a := answered(httpStatus, b.status)
+func (b *bank) shows() payment.Answer {
+	a := answered(200, b.status)
 	a.Reference = authorization
 	if b.amount > 0 {
 		a.Amount = &payment.Money{MinorUnits: b.amount, CurrencyCode: "EUR"}
@@ -150,7 +150,7 @@ func (b *bank) Query(_ context.Context, s payment.Send) (payment.Answer, error) 
 	if s.Method != payment.MethodAuthorize || s.ProviderReference != authorization {
 		return payment.Answer{}, providers.ErrUnsupported
 	}
-	return b.shows(200), nil
+	return b.shows(), nil
 }
 
 // set makes the authorization another one than it was: the shopper has acted.

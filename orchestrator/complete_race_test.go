@@ -245,9 +245,9 @@ func TestAuthorizationEndsDuringATakeover(t *testing.T) {
 		sent := len(b.sent())
 		two := w.bootAt("two", b)
 		three := w.bootAt("three", b, func(c *orchestrator.Config) {
-			c.Probe = func(_ context.Context, p payment.Point) {
+			c.Probe = func(ctx context.Context, p payment.Point) {
 				if p == payment.PointTakeoverAfter {
-					w.apply(two, told("e1", "declined", authorization), orchestrator.TakenSettled)
+					w.applyIn(ctx, two, told("e1", "declined", authorization), orchestrator.TakenSettled)
 				}
 			}
 		})

@@ -16,10 +16,8 @@ func unique(c *orchestrator.Config) { c.UniqueMerchantReference = true }
 // answered all the same; and the reference is free once its payment lives no more.
 // Method: every end of a first authorization, then a second one.
 func TestUniqueMerchantReference(t *testing.T) {
-	for state, free := range map[payment.State]bool{
-		payment.StateSucceeded: false, payment.StatePending: false, requiresAction: false, payment.StateUnknown: false,
-		payment.StateDeclined: true, payment.StateFailed: true,
-	} {
+	for _, state := range []payment.State{succeeded, pending, requiresAction, unknown, declined, failed} {
+		free := state == declined || state == failed
 		t.Run(string(state), func(t *testing.T) {
 			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
 				w.provider(0).script = []line{leadingTo(state)}

@@ -109,13 +109,13 @@ func TestPart(t *testing.T) {
 // ended has no child any more. Method: each end, from each state that a child can be
 // in.
 func TestSameEnd(t *testing.T) {
-	ends := map[payment.State]payment.Settle{
-		payment.StateSucceeded: {Report: payment.Report{Evidence: payment.EvidenceEffect, MappingRow: "row", Code: "authorized"}},
-		payment.StateDeclined:  {Report: payment.Report{Evidence: payment.EvidenceNoEffectSticky}, Decline: &payment.Decline{Code: "generic"}},
-		payment.StateFailed:    {Report: payment.Report{Evidence: payment.EvidenceNoEffectSticky}, Failure: &payment.Failure{Code: "cancelled"}},
-	}
-	for to, end := range ends {
-		end.State, end.At = to, at()
+	for _, end := range []payment.Settle{
+		{State: payment.StateSucceeded, Report: payment.Report{Evidence: payment.EvidenceEffect, MappingRow: "row", Code: "authorized"}},
+		{State: payment.StateDeclined, Report: payment.Report{Evidence: payment.EvidenceNoEffectSticky}, Decline: &payment.Decline{Code: "generic"}},
+		{State: payment.StateFailed, Report: payment.Report{Evidence: payment.EvidenceNoEffectSticky}, Failure: &payment.Failure{Code: "cancelled"}},
+	} {
+		to := end.State
+		end.At = at()
 		parent, err := waiting(t, child).Next(end)
 		if err != nil {
 			t.Fatal(err)
@@ -149,8 +149,10 @@ func TestCompletionOfAPayment(t *testing.T) {
 	for s, want := range map[payment.Status]payment.Reason{
 		payment.StatusRequiresAction: "", payment.StatusAuthorizing: payment.ReasonParentUnknown, payment.StatusUnknown: payment.ReasonParentUnknown,
 		payment.StatusPending: payment.ReasonNotCompletable, payment.StatusAuthorized: payment.ReasonNotCompletable,
-		payment.StatusCaptured: payment.ReasonNotCompletable, payment.StatusDeclined: payment.ReasonNotCompletable,
-		payment.StatusFailed: payment.ReasonNotCompletable, payment.StatusVoided: payment.ReasonNotCompletable,
+		payment.StatusPartiallyCaptured: payment.ReasonNotCompletable, payment.StatusCaptured: payment.ReasonNotCompletable,
+		payment.StatusPartiallyRefunded: payment.ReasonNotCompletable, payment.StatusRefunded: payment.ReasonNotCompletable,
+		payment.StatusDeclined: payment.ReasonNotCompletable, payment.StatusFailed: payment.ReasonNotCompletable,
+		payment.StatusVoided: payment.ReasonNotCompletable, payment.StatusExpired: payment.ReasonNotCompletable,
 	} {
 		p := payment.Payment{ID: "p", Tenant: "default", Status: s, Amount: eur(1000), Version: 4}
 		call := callFor(payment.MethodComplete, "back")

@@ -21,7 +21,7 @@ func newComplete(t terminal) *cobra.Command {
 	var i intent
 	var brought []string
 	cmd := command(cobra.Command{
-		Use: "complete PAYMENT", Short: "Go on with a payment after the shopper acted", Long: completeHelp, Args: exactly("PAYMENT"),
+		Use: "complete PAYMENT", Short: "Go on with a payment after the shopper acted", Long: completeHelp, Args: onePayment,
 		Example: "  acquit complete 0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e --param result=approve",
 	}, func(ctx context.Context, _ *cobra.Command, args []string) error {
 		parameters, err := pairs(brought)

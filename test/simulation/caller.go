@@ -52,7 +52,7 @@ func (w *world) drawAuthorizations() {
 			w.authorization(first.name+"-other", "blue", string(first.key), first.amount+2)
 		}
 	}
-	w.orders = 1 + w.rng.IntN(6)
+	w.orders, w.shoppers = 1+w.rng.IntN(6), 1+w.rng.IntN(3)
 }
 
 func (w *world) authorization(name string, tenant payment.TenantID, key string, amount int64) *intent {
@@ -76,10 +76,6 @@ func (w *world) authorization(name string, tenant payment.TenantID, key string, 
 
 // order wants something done about a payment that exists.
 func (w *world) order(on *intent) {
-	if w.waits(on) && w.rng.IntN(4) > 0 {
-		w.completion(on)
-		return
-	}
 	w.orders--
 	n := len(w.intents) + 1
 	i := &intent{tenant: on.tenant, on: on, key: payment.IdempotencyKey(fmt.Sprintf("order-%d", n))}
@@ -178,6 +174,7 @@ func (c *call) run(ctx context.Context) {
 	case m != nil:
 		a.bytes = m.ProtoReflect().GetUnknown()
 	}
+	a.lost = a.lost || ctx.Err() != nil // whoever has left hears nothing, not even what is on its way
 	c.answer = a
 }
 

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"fmt"
+	"slices"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -33,7 +34,7 @@ func (p *provider) complete(r request, with plan) (payment.Answer, bool) {
 
 // completion wants to go on with an authorization whose shopper came back.
 func (w *world) completion(on *intent) {
-	w.orders--
+	w.shoppers--
 	n := len(w.intents) + 1
 	w.want(&intent{
 		name: fmt.Sprintf("complete%d", n), tenant: on.tenant, on: on, key: payment.IdempotencyKey(fmt.Sprintf("order-%d", n)),
@@ -43,9 +44,12 @@ func (w *world) completion(on *intent) {
 	w.history.logf("the shopper of %s comes back", on.name)
 }
 
-// waits reports whether an authorization is said to wait for its shopper.
-func (w *world) waits(on *intent) bool {
-	return w.judge.ops[on.operation].State == payment.StateRequiresAction
+// waiting lists the authorizations that wait for their shoppers, or did when their
+// callers asked last: a shopper may come back too late.
+func (w *world) waiting() []*intent {
+	return slices.DeleteFunc(w.payable(), func(i *intent) bool {
+		return w.judge.ops[i.operation].Current().NextAction == nil
+	})
 }
 
 // parentOf is the authorization that a completion is one with.

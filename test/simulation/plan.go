@@ -56,13 +56,16 @@ func drawTemper(r *rand.Rand) temper {
 	if r.IntN(3) == 0 {
 		t.settles = isNegative
 	}
-	rough := 1 + r.IntN(4)
+	rough, asking := 1+r.IntN(4), 1
+	if r.IntN(3) == 0 {
+		asking = 40 // most shoppers must act
+	}
 	t.plans = []weighted[plan]{
 		{40, planOK},
 		{2, planPartial},
 		{3 * rough, planDecline},
 		{2, planPending},
-		{3, planAction},
+		{asking, planAction},
 		{2 * rough, planRateLimit},
 		{rough, planUnauthorized},
 		{1, planInvalid},

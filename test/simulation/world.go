@@ -60,6 +60,7 @@ type world struct {
 	down      map[*boot]bool      // whose ledger is away
 	pausedAt  map[*boot]time.Time
 	orders    int // follow-ups still to come
+	shoppers  int // who come back, still to come
 
 	history *History
 	judge   *judge

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -120,7 +121,7 @@ func jointOneChild(w *world) {
 	second := changes[1]
 	p := first.Payment
 	p.Version++
-	p.Operations = append(p.Operations[:len(p.Operations):len(p.Operations)], second.Operation.Key.ID)
+	p.Operations = append(slices.Clip(p.Operations), second.Operation.Key.ID)
 	second.Payment = &p
 	_, err = w.Ledgers[1].Claim(w.ctx(), late, second)
 	w.fails("the claim of a second child", err, ledger.ErrPaymentMoved)

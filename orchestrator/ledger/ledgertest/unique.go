@@ -30,18 +30,18 @@ func uniqueProperties() []property {
 	return all
 }
 
-// only is what boot i writes to claim an Authorize whose payment alone has a name.
-func (w *world) only(i int, t payment.TenantID, name payment.MerchantReference) ledger.Change {
+// only is what boot i writes to claim an Authorize whose payment alone has the name.
+func (w *world) only(i int, t payment.TenantID) ledger.Change {
 	w.Helper()
-	c := w.authorizeAt(i, w.call(t, payment.MethodAuthorize), w.t0, name)
+	c := w.authorizeAt(i, w.call(t, payment.MethodAuthorize), w.t0, "order-7")
 	c.Payment.Unique = true
 	return c
 }
 
-// has claims an Authorize whose payment alone has a name.
-func (w *world) has(i int, name payment.MerchantReference) ledger.Snapshot {
+// has claims an Authorize whose payment alone has the name.
+func (w *world) has(i int) ledger.Snapshot {
 	w.Helper()
-	s, err := w.Ledgers[i].Claim(w.ctx(), ledger.Snapshot{}, w.only(i, tenant, name))
+	s, err := w.Ledgers[i].Claim(w.ctx(), ledger.Snapshot{}, w.only(i, tenant))
 	w.ok("claim of a payment with a name of its own", err)
 	return s
 }
@@ -60,7 +60,7 @@ func uniqueAtOnce(w *world) {
 	got, errs := make([]ledger.Snapshot, callers), make([]error, callers)
 	changes := make([]ledger.Change, callers)
 	for i := range changes {
-		changes[i] = w.only(i%Boots, tenant, "order-7")
+		changes[i] = w.only(i%Boots, tenant)
 	}
 	race(callers, func(i int) { got[i], errs[i] = w.Ledgers[i%Boots].Claim(w.ctx(), ledger.Snapshot{}, changes[i]) })
 	won := -1
@@ -93,7 +93,7 @@ func uniqueAfterKey(w *world) {
 }
 
 func uniqueRepeated(w *world) {
-	c := w.only(0, tenant, "order-7")
+	c := w.only(0, tenant)
 	first, err := w.Ledgers[0].Claim(w.ctx(), ledger.Snapshot{}, c)
 	w.ok("claim", err)
 	again, err := w.Ledgers[0].Claim(w.ctx(), ledger.Snapshot{}, c)
@@ -102,8 +102,8 @@ func uniqueRepeated(w *world) {
 }
 
 func uniqueLeavesNothing(w *world) {
-	s := w.has(0, "order-7")
-	c := w.only(1, tenant, "order-7")
+	s := w.has(0)
+	c := w.only(1, tenant)
 	_, err := w.Ledgers[1].Claim(w.ctx(), ledger.Snapshot{}, c)
 	w.refusedFor(err, s.Payment.ID)
 	w.absent(c)
@@ -111,8 +111,8 @@ func uniqueLeavesNothing(w *world) {
 }
 
 func uniqueByTenant(w *world) {
-	s := w.has(0, "order-7")
-	c := w.only(1, "another", "order-7")
+	s := w.has(0)
+	c := w.only(1, "another")
 	other, err := w.Ledgers[1].Claim(w.ctx(), ledger.Snapshot{}, c)
 	w.ok("claim of another tenant", err)
 	w.holds(s)
@@ -126,53 +126,53 @@ func uniqueNotAsked(w *world) {
 		return s
 	}
 	w.holds(claim(0))
-	s := w.has(1, "order-7")
+	s := w.has(1)
 	w.holds(claim(2))
-	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant, "order-7"))
+	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant))
 	w.refusedFor(err, s.Payment.ID)
 }
 
 // uniqueGivenUpOnce: whoever has the name by then keeps it, whatever is still written
 // about a payment that had it before.
 func uniqueGivenUpOnce(w *world) {
-	first := w.has(0, "order-7")
+	first := w.has(0)
 	first = w.advance(0, first, w.outcome(first, payment.StateDeclined))
-	second := w.has(1, "order-7")
+	second := w.has(1)
 	w.recorded(0, first, w.refunded(first, "re_1", 10), ledger.News{})
-	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant, "order-7"))
+	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant))
 	w.refusedFor(err, second.Payment.ID)
 }
 
 func uniqueVoided(w *world) {
-	s := w.has(0, "order-7")
+	s := w.has(0)
 	s = w.advance(0, s, w.outcome(s, payment.StateSucceeded))
 	s = w.ordering(1, s, payment.MethodVoid, 0)
-	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant, "order-7"))
+	_, err := w.Ledgers[2].Claim(w.ctx(), ledger.Snapshot{}, w.only(2, tenant))
 	w.refusedFor(err, s.Payment.ID)
 	s = w.advance(1, s, w.outcome(s, payment.StateSucceeded))
 	if s.Payment.Unique || s.Payment.Status != payment.StatusVoided {
 		w.Fatalf("a payment that is %s is unique: %v", s.Payment.Status, s.Payment.Unique)
 	}
-	w.holds(w.has(2, "order-7"))
+	w.holds(w.has(2))
 }
 
 func uniqueFree(w *world, to payment.State) {
-	s := w.has(0, "order-7")
+	s := w.has(0)
 	s = w.advance(0, s, w.outcome(s, to))
 	if s.Payment.Unique {
 		w.Fatalf("a payment that is %s is unique", s.Payment.Status)
 	}
 	w.holds(s)
-	w.holds(w.has(1, "order-7"))
+	w.holds(w.has(1))
 }
 
 func uniqueStays(w *world, to payment.State) {
-	s := w.has(0, "order-7")
+	s := w.has(0)
 	s = w.advance(0, s, w.outcome(s, to))
 	if to != payment.StateSucceeded {
 		s = w.advance(0, s, w.postponed(s, w.t0.Add(time.Hour)))
 	}
-	_, err := w.Ledgers[1].Claim(w.ctx(), ledger.Snapshot{}, w.only(1, tenant, "order-7"))
+	_, err := w.Ledgers[1].Claim(w.ctx(), ledger.Snapshot{}, w.only(1, tenant))
 	w.refusedFor(err, s.Payment.ID)
 	w.holds(s)
 }

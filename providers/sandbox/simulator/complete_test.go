@@ -30,7 +30,7 @@ func TestCompletionsInTurn(t *testing.T) {
 	t.Parallel()
 	authorized, declined, waiting := got{200, "authorized"}, got{402, "declined"}, got{200, "requires_action"}
 	for name, c := range map[string]struct {
-		before  func(h *harness, t *testing.T, id string)
+		before  func(t *testing.T, h *harness, id string)
 		results [2]string
 		want    [2]got
 		shown   string
@@ -45,14 +45,14 @@ func TestCompletionsInTurn(t *testing.T) {
 		"failed after, then declined": {nil, [2]string{"500_after_effect", "decline"}, [2]got{{500, "server_error"}, authorized}, "authorized", 1},
 		"no such result":              {nil, [2]string{"maybe", "approve"}, [2]got{{400, "invalid_request"}, authorized}, "authorized", 1},
 		"after a cancel": {
-			func(h *harness, t *testing.T, _ string) {
+			func(t *testing.T, h *harness, _ string) {
 				t.Helper()
 				h.cancel(t, "cancel", "REF")
 			},
 			[2]string{"approve", "approve"}, [2]got{{200, "cancelled"}, {200, "cancelled"}}, "cancelled", 0,
 		},
 		"after the redirect was opened": {
-			func(h *harness, t *testing.T, id string) {
+			func(t *testing.T, h *harness, id string) {
 				t.Helper()
 				h.get(t, "/v1/actions/"+id)
 			},
@@ -64,7 +64,7 @@ func TestCompletionsInTurn(t *testing.T) {
 			h := start(t, simulator.Config{})
 			id := h.hold(t, "tok_requires_action", false)
 			if c.before != nil {
-				c.before(h, t, id)
+				c.before(t, h, id)
 			}
 			var seen [2]got
 			for i, result := range c.results {
