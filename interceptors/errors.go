@@ -25,6 +25,9 @@ import (
 // errorDomain is the domain of every ErrorInfo.
 const errorDomain = "acquit.dev"
 
+// metadataPayment is the ErrorInfo's metadata that names the payment in the way.
+const metadataPayment = "payment_id"
+
 // internalMessage is all that a caller learns about a bug of ours.
 const internalMessage = "internal error; retry with the same key only, and report the reference id"
 
@@ -100,6 +103,7 @@ type refusal struct {
 	reason     payment.Reason // "" where the code says it all
 	message    string
 	violations []*errdetails.BadRequest_FieldViolation
+	payment    payment.ID // that stands in the way
 	after      time.Duration
 	cause      error // for our log only
 }
@@ -132,7 +136,7 @@ func ofPayment(e *payment.Error) refusal {
 	if t.code == codes.Internal {
 		return internal(e)
 	}
-	r := refusal{treatment: t, reason: e.Reason, message: e.Message, after: e.RetryAfter, cause: e.Err}
+	r := refusal{treatment: t, reason: e.Reason, message: e.Message, payment: e.Payment, after: e.RetryAfter, cause: e.Err}
 	if r.message == "" {
 		r.message = strings.ReplaceAll(strings.ToLower(string(e.Reason)), "_", " ")
 	}
@@ -183,7 +187,11 @@ func (r refusal) status() error {
 	st := status.New(r.code, r.message)
 	var details []protoadapt.MessageV1
 	if r.reason != "" {
-		details = append(details, &errdetails.ErrorInfo{Reason: string(r.reason), Domain: errorDomain})
+		info := &errdetails.ErrorInfo{Reason: string(r.reason), Domain: errorDomain}
+		if r.payment != "" {
+			info.Metadata = map[string]string{metadataPayment: string(r.payment)}
+		}
+		details = append(details, info)
 	}
 	if r.after > 0 {
 		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(r.after)})

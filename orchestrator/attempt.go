@@ -15,6 +15,10 @@ import (
 // drive sends, judges and decides until the operation has an outcome or must
 // be left for later. One attempt is open at a time, and one send in the air.
 func (f *flight) drive(ctx context.Context) error {
+	if f.onlyLooks() {
+		_, err := f.follow(ctx, decision{action: actionQuery, reason: "nothing is sent"})
+		return err
+	}
 	for {
 		d, err := f.send(ctx)
 		if err != nil {
@@ -28,15 +32,20 @@ func (f *flight) drive(ctx context.Context) error {
 
 // overtaken looks, before a send that had to wait, whether somebody else has
 // written the operation meanwhile: late news may have settled or halted it. A send
-// right after a write of its own needs no look. A ledger that does not answer tells
+// right after a write of its own needs no look. Of a completion the authorization may
+// have moved, which is no reason to stop by itself. A ledger that does not answer tells
 // nothing: then the other checks before a send decide.
 func (f *flight) overtaken(ctx context.Context) error {
 	if f.fresh {
 		return nil
 	}
 	snap, err := f.o.cfg.Ledger.Read(ctx, f.op().Key)
-	if err != nil || snap.Revision.Operation == f.snap.Revision.Operation {
+	if err != nil {
 		return nil //nolint:nilerr // see above
+	}
+	if snap.Revision.Operation == f.snap.Revision.Operation {
+		f.snap = snap
+		return nil
 	}
 	mine := f.op()
 	f.snap = snap

@@ -103,18 +103,23 @@ func (o *Orchestrator) nextAttempt(q nextAttempt) (payment.Attempt, error) {
 
 // prepare makes an attempt on an account: its key, and the hash of its bytes.
 func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt, error) {
+	attempt := o.attempt(account, q)
 	providerKey, version := o.cfg.Keys.ProviderKey(q.call.Tenant, q.call.Method, q.call.Key, account.Name(), payment.StepMain)
-	attempt := payment.Attempt{
-		Account: account.Name(), Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
-		Parent:  q.parent,
-		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
-		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
-	}
 	step := payment.Step{Name: payment.StepMain, Key: providerKey, KeyVersion: version}
 	hash, err := account.Prepare(sendOf(attempt, step, q.call.Method, q.payment, q.amount, q.in))
 	step.RequestHash = hash
 	attempt.Steps = []payment.Step{step}
 	return attempt, err
+}
+
+// attempt is one on an account, without what it sends.
+func (o *Orchestrator) attempt(account Account, q nextAttempt) payment.Attempt {
+	return payment.Attempt{
+		Account: account.Name(), Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
+		Parent:  q.parent,
+		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
+		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
+	}
 }
 
 // sendOf is what the driver gets: a function of the intent and the sealed

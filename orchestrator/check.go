@@ -20,6 +20,8 @@ func (f *flight) blocked(ctx context.Context, r dispatch) (decision, bool) {
 		return decision{action: actionPark, reason: "the account is no longer configured"}, true
 	case !sendable(op.State, r.step, account.Traits().Fence):
 		return decision{action: actionPark, reason: "the operation is " + string(op.State)}, true
+	case f.apart():
+		return decision{action: actionQuery, reason: "the authorization does not wait for it any more"}, true
 	case !now.Before(attempt.ResendNotAfter):
 		// The provider may have forgotten the key: the same request could be a second effect.
 		return decision{action: actionQuery, reason: "the resend window is closed"}, true

@@ -16,6 +16,7 @@ func (f *flight) open(ctx context.Context, t payment.Claim, in payment.Instructi
 		return err
 	}
 	p := payment.Open(op, in, t.At)
+	p.Unique = f.o.cfg.UniqueMerchantReference && p.MerchantReference != ""
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.ClaimTimeout)
 	defer cancel()
 	return f.claim(ctx, ledger.Snapshot{}, ledger.Change{Operation: op, Payment: &p}, in)
@@ -165,6 +166,9 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 	if over, ok := t.(payment.FailOver); ok {
 		over.At = now // however late it gets through: past the deadline there is no other account
 		t = over
+	}
+	if settle, ok := t.(payment.Settle); ok && f.op().Joint() {
+		return f.changeBoth(settle, applied)
 	}
 	op, err := f.snap.Operation.Next(t)
 	if err != nil {

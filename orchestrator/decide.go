@@ -44,6 +44,9 @@ func (f *flight) decide(a payment.Answer, v payment.Verdict) (decision, error) {
 			return d, nil
 		}
 		if f.op().Closable(f.report) && !f.o.doubtful[f.op().Current().Account] {
+			if f.op().Joint() {
+				return f.refusedAlone(a, v), nil
+			}
 			return f.negative(a, v)
 		}
 	case payment.EvidenceUnknown:
@@ -121,8 +124,8 @@ func (f *flight) outcomeOf(state payment.State, a payment.Answer, v payment.Verd
 		d.apply = payment.Applied{Amount: f.op().Amount, Captured: a.Captured, ExpireTime: a.ExpireTime}
 		// What the provider applied counts. More than was asked for is external to a
 		// capture or a refund, and never raises what an authorization authorizes.
-		if a.Amount != nil && f.op().Method != payment.MethodVoid &&
-			(a.Amount.MinorUnits < d.apply.Amount.MinorUnits || f.op().Method != payment.MethodAuthorize) {
+		authorizes := f.op().Method == payment.MethodAuthorize || f.op().Joint()
+		if a.Amount != nil && f.op().Method != payment.MethodVoid && (a.Amount.MinorUnits < d.apply.Amount.MinorUnits || !authorizes) {
 			d.apply.Amount = *a.Amount
 		}
 	case payment.StateDeclined:

@@ -97,7 +97,8 @@ func TestLateAuthorizationIsFenced(t *testing.T) {
 				if got := [2]int{len(p.sends()), len(p.fencesSent())}; got != [2]int{c.creates, c.fences} {
 					t.Errorf("sent %d requests and %d cancels, want %d and %d", got[0], got[1], c.creates, c.fences)
 				}
-				keys := map[payment.StepName]payment.ProviderKey{payment.StepMain: p.sends()[0].Key}
+				keys := make(map[payment.StepName]payment.ProviderKey)
+				keys[payment.StepMain] = p.sends()[0].Key
 				for _, s := range p.fencesSent() {
 					if before, again := keys[s.Step]; again && before != s.Key {
 						t.Errorf("step %s was sent under two keys", s.Step)

@@ -11,6 +11,9 @@ import (
 // query looks the operation's object up. Only what settles it is believed: not
 // found proves nothing, for a copy may still be on its way.
 func (f *flight) query(ctx context.Context) (decision, error) {
+	if d, told := f.parentTold(); told {
+		return d, nil
+	}
 	op := f.op()
 	attempt := op.Current()
 	account, configured := f.o.accounts[attempt.Account]
@@ -28,10 +31,7 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.SendTimeout)
 	defer cancel()
-	step, _ := attempt.Step(payment.StepMain)
-	question := sendOf(attempt, step, op.Method, op.PaymentID, op.Amount, f.in)
-	question.ProviderReference = attempt.ProviderReference
-	answer, err := account.Query(ctx, question)
+	answer, err := account.Query(ctx, f.question())
 	if err != nil {
 		span.RecordError(err)
 		return decision{action: actionPark, reason: "the look-up failed"}, nil
@@ -41,18 +41,29 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 		return decision{action: actionPark, reason: "the look-up showed another attempt's object"}, nil
 	}
 	verdict := f.judge(lookUp(op.State), &answer)
-	d := decision{action: actionPark, reason: "the look-up did not tell"}
-	switch verdict.Evidence {
-	case payment.EvidenceEffect, payment.EvidencePending, payment.EvidenceNoEffectSticky:
-		f.learn(answer, verdict)
-		if d, err = f.decide(answer, verdict); err != nil {
-			return d, err
-		}
-	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
+	d, err := f.decideLook(answer, verdict)
+	if err != nil {
+		return d, err
 	}
 	f.annotate(span, answer, verdict, d)
 	f.alert(ctx, answer, verdict, d)
 	return d, nil
+}
+
+// decideLook decides what follows from what a look-up showed.
+func (f *flight) decideLook(a payment.Answer, v payment.Verdict) (decision, error) {
+	switch v.Evidence {
+	case payment.EvidencePending:
+		if f.op().Joint() {
+			return f.stillOpen(a, v), nil
+		}
+		fallthrough
+	case payment.EvidenceEffect, payment.EvidenceNoEffectSticky:
+		f.learn(a, v)
+		return f.decide(a, v)
+	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:
+	}
+	return decision{action: actionPark, reason: "the look-up did not tell"}, nil
 }
 
 // lookUp is what a look-up is judged as. What a cancel may still change, or has

@@ -119,6 +119,10 @@ type Config struct {
 	// beyond it is refused before its claim. Defaults to 4096.
 	MaxInFlight int
 
+	// UniqueMerchantReference refuses an Authorize whose merchant reference a live
+	// payment of the tenant has that was made under this setting. Defaults to false.
+	UniqueMerchantReference bool
+
 	Logger *slog.Logger
 	Tracer trace.TracerProvider
 	Meter  metric.MeterProvider
@@ -296,6 +300,12 @@ func refusal(err error) error {
 	}
 	if _, taken := errors.AsType[*payment.KeyTakenError](err); taken {
 		return err
+	}
+	if taken, ok := errors.AsType[*ledger.ReferenceTakenError](err); ok {
+		return &payment.Error{
+			Reason: payment.ReasonMerchantReferenceExists, Payment: taken.Payment, Err: err,
+			Message: "a live payment has this merchant reference",
+		}
 	}
 	switch {
 	case errors.Is(err, ledger.ErrNotFound):

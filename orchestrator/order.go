@@ -37,15 +37,16 @@ func (f *flight) claimOn(ctx context.Context, call payment.Call, order payment.O
 		if snap, ops, err = f.o.cfg.Ledger.Payment(ctx, call.Tenant, order.Payment); err != nil {
 			return f.o.refuse(ctx, call, 1, err)
 		}
-		claim, p, in, planned := f.o.planOrder(call, order, snap.Payment, ops)
+		if call.Method == payment.MethodComplete && len(ops) > 0 {
+			if snap, ops, err = f.o.joining(ctx, ops); err != nil {
+				return f.o.refuse(ctx, call, 1, err)
+			}
+		}
+		change, in, planned := f.o.planOrder(call, order, snap, ops)
 		if planned != nil {
 			return f.o.refuse(ctx, call, 1, planned)
 		}
-		var op payment.Operation
-		if op, err = (payment.Operation{}).Next(claim); err != nil {
-			return err
-		}
-		err = f.claim(ctx, snap, ledger.Change{Operation: op, Payment: &p}, in)
+		err = f.claim(ctx, snap, change, in)
 		if !errors.Is(err, ledger.ErrPaymentMoved) {
 			return err
 		}
@@ -56,42 +57,60 @@ func (f *flight) claimOn(ctx context.Context, call payment.Call, order payment.O
 // planOrder decides everything that must be decided before the claim: what is
 // reserved, and which bytes ask the provider for it.
 func (o *Orchestrator) planOrder(
-	call payment.Call, order payment.Order, p payment.Payment, ops []payment.Operation,
-) (payment.Claim, payment.Payment, payment.Instruction, error) {
-	now, key := o.cfg.Now(), call.OperationKey()
+	call payment.Call, order payment.Order, snap ledger.Snapshot, ops []payment.Operation,
+) (ledger.Change, payment.Instruction, error) {
+	now, p := o.cfg.Now(), snap.Payment
 	account, err := o.accountOf(call.Method, p, ops)
 	if err != nil {
-		return payment.Claim{}, p, payment.Instruction{}, err
+		return ledger.Change{}, payment.Instruction{}, err
 	}
 	if err := wholeOnly(call.Method, order, p, account.Traits()); err != nil {
-		return payment.Claim{}, p, payment.Instruction{}, err
+		return ledger.Change{}, payment.Instruction{}, err
 	}
 	parent := p.ProviderReference
 	p, reserved, err := p.Reserve(call, order, account.Traits(), now)
 	if err != nil {
-		return payment.Claim{}, p, payment.Instruction{}, err
+		return ledger.Change{}, payment.Instruction{}, err
 	}
 	sealed, in, err := o.seal(payment.Instruction{
 		IdempotencyKey: call.Key, Amount: reserved.Amount, CaptureMode: p.CaptureMode, Account: p.Account, Reason: order.Reason,
-	}, key)
+		ReturnParameters: order.ReturnParameters,
+	}, call.OperationKey())
 	if err != nil {
-		return payment.Claim{}, p, in, err
+		return ledger.Change{}, in, err
 	}
 	deadline := now.Add(o.cfg.OperationDeadline)
-	attempt, err := o.prepare(account, nextAttempt{
+	attempt, err := o.orderAttempt(account, nextAttempt{
 		call: call, in: in, payment: p.ID, amount: reserved.Amount, parent: parent, now: now, deadline: deadline,
 	})
 	if err != nil {
-		return payment.Claim{}, p, in, &payment.Error{
-			Reason: payment.ReasonUnsupportedByProvider, Err: err,
-			Message: fmt.Sprintf("account %s cannot express this request", p.Account),
-		}
+		return ledger.Change{}, in, err
 	}
-	return payment.Claim{
+	op, err := payment.Operation{}.Next(payment.Claim{
 		Call: call, PaymentID: p.ID, Parent: ops[0].Key.ID, Amount: reserved.Amount, Held: reserved.Held, Last: reserved.Last,
 		Sealed: sealed, Owner: o.ownership(attempt.Deadline), At: now, Deadline: deadline,
 		ResolveBy: now.Add(o.cfg.ResolveBy), Attempt: attempt,
-	}, p, in, nil
+	})
+	if err != nil || !op.Joint() {
+		return ledger.Change{Operation: op, Payment: &p}, in, err
+	}
+	joins, err := joined(ops[0], op.Key.ID)
+	return ledger.Change{Operation: op, Payment: &p, Parent: &joins}, in, err
+}
+
+// orderAttempt prepares the one attempt of an order.
+func (o *Orchestrator) orderAttempt(account Account, q nextAttempt) (payment.Attempt, error) {
+	if q.call.Method == payment.MethodComplete && account.Traits().Completion == payment.CompletionLook {
+		return o.lookOnly(account, q), nil
+	}
+	attempt, err := o.prepare(account, q)
+	if err != nil {
+		return attempt, &payment.Error{
+			Reason: payment.ReasonUnsupportedByProvider, Err: err,
+			Message: fmt.Sprintf("account %s cannot express this request", account.Name()),
+		}
+	}
+	return attempt, nil
 }
 
 // accountOf is the account that the payment was authorized on, if it can do
@@ -104,7 +123,7 @@ func (o *Orchestrator) accountOf(m payment.Method, p payment.Payment, ops []paym
 		return nil, &payment.Error{
 			Reason: payment.ReasonNoRoute, Message: fmt.Sprintf("account %s is not configured as it was for this payment", p.Account),
 		}
-	case !account.Traits().Supports(m):
+	case !account.Traits().Supports(m) && (m != payment.MethodComplete || account.Traits().Completion != payment.CompletionLook):
 		return nil, &payment.Error{
 			Reason: payment.ReasonUnsupportedByProvider, Message: fmt.Sprintf("the provider of account %s has no %s", p.Account, m),
 		}

@@ -92,7 +92,8 @@ func (f *flight) become(ctx context.Context, next payment.Operation) error {
 		taken, err := f.o.cfg.Ledger.Takeover(ctx, f.snap, ledger.Change{Operation: next})
 		switch {
 		case err == nil:
-			f.snap, f.nonce, f.fresh = taken, next.Nonce, true
+			// A takeover does not compare the parent: that may have moved since it was read.
+			f.snap, f.nonce, f.fresh = taken, next.Nonce, !next.Joint()
 			return nil
 		case errors.Is(err, ledger.ErrFenced):
 			return f.o.taken(taken.Operation, taken.Marker.Present, 1)

@@ -69,10 +69,15 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 		return f.settle(ctx, d)
 	case d.action == actionFailOver:
 		return f.goOn(ctx, d)
+	case f.apart() || f.onlyLooks(): // nothing would be sent
+		return f.postpone(ctx, d.reason)
 	case stranded:
 		return f.strand(ctx, reason)
 	case op.State == payment.StatePending, op.State == payment.StateRequiresAction && !f.unfinished(), f.o.cfg.Now().Before(f.notBefore):
 		return f.postpone(ctx, cmp.Or(d.reason, "the provider has not decided yet"))
+	}
+	if f.childAtWork(ctx) {
+		return f.postpone(ctx, "a completion is under way")
 	}
 	if err := f.ownSeen(ctx); err != nil {
 		return err

@@ -113,6 +113,7 @@ func TestCommands(t *testing.T) {
 		{"help_capture", []string{"capture", "--help"}},
 		{"help_refund", []string{"refund", "--help"}},
 		{"help_void", []string{"void", "--help"}},
+		{"help_complete", []string{"complete", "--help"}},
 		{"help_get", []string{"get", "--help"}},
 		{"help_list", []string{"list", "--help"}},
 		{"help_serve", []string{"serve", "--help"}},
@@ -201,6 +202,10 @@ func (s *stubborn) Void(ctx context.Context, _ *acquitv1.VoidRequest) (*acquitv1
 	return nil, s.answer(ctx)
 }
 
+func (s *stubborn) CompleteAuthorization(ctx context.Context, _ *acquitv1.CompleteAuthorizationRequest) (*acquitv1.CompleteAuthorizationResponse, error) {
+	return nil, s.answer(ctx)
+}
+
 func (s *stubborn) GetPayment(context.Context, *acquitv1.GetPaymentRequest) (*acquitv1.GetPaymentResponse, error) {
 	return nil, s.refusal
 }
@@ -256,7 +261,7 @@ func TestRefusedCommands(t *testing.T) {
 func TestInterruptedCommands(t *testing.T) {
 	payment := "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"
 	for _, args := range [][]string{
-		{"authorize", "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok"}, {"capture", payment}, {"refund", payment}, {"void", payment},
+		{"authorize", "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok"}, {"capture", payment}, {"refund", payment}, {"void", payment}, {"complete", payment},
 	} {
 		for _, interrupt := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			s := &stubborn{hangs: make(chan struct{})}

@@ -204,6 +204,10 @@ type Operation struct {
 	// redirect for instance; an authorization that still waits for that is then
 	// cancelled. Not shorter than Deadline. Defaults to 30m.
 	ActionWindow time.Duration `koanf:"action_window"`
+	// UniqueMerchantReference refuses an Authorize whose merchant reference a live
+	// payment of the same tenant has: one that has not ended declined, failed, voided
+	// or expired. Payments made while it was off do not count. Defaults to false.
+	UniqueMerchantReference bool `koanf:"unique_merchant_reference"`
 	// InlineBudget is how long a call waits for its operation before it is answered
 	// with the state as it is; the work goes on. A shorter client deadline comes
 	// first. Defaults to 20s.

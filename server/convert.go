@@ -159,6 +159,12 @@ func voidOrder(r *acquitv1.VoidRequest) payment.Order {
 	return payment.Order{Payment: payment.ID(r.GetPaymentId())}
 }
 
+// completeOrder says in the orchestrator's words what a CompleteAuthorizationRequest
+// asks for.
+func completeOrder(r *acquitv1.CompleteAuthorizationRequest) payment.Order {
+	return payment.Order{Payment: payment.ID(r.GetPaymentId()), ReturnParameters: r.GetReturnParameters()}
+}
+
 // amount is nil where the request leaves it to "the rest", which is not zero.
 func amount(m *acquitv1.Money) *payment.Money {
 	if m == nil {

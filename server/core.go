@@ -45,7 +45,7 @@ func newCore(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycl
 		Ledger: records, Accounts: accounts, Table: table, Keys: keys, Renderer: Renderer{}, Policy: c.Retry.policy(),
 		OperationDeadline: c.Operation.Deadline, AttemptBudget: c.Operation.AttemptBudget, SendTimeout: c.Operation.AttemptTimeout,
 		ResolveBy: c.Operation.ResolveBy, InlineBudget: c.Operation.InlineBudget, MaxInFlight: c.Operation.MaxInFlight,
-		ParkDelay: c.Sweep.Recheck, ActionWindow: c.Operation.ActionWindow,
+		ParkDelay: c.Sweep.Recheck, ActionWindow: c.Operation.ActionWindow, UniqueMerchantReference: c.Operation.UniqueMerchantReference,
 		Logger: t.logger, Tracer: t.tracer, Meter: t.meter, Probe: strike,
 	})
 	if err != nil {

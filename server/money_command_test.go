@@ -31,6 +31,7 @@ func TestMoneyCommands(t *testing.T) {
 	coat := authorized(t, r.GRPC, "tok_ok_capture_fail", "coat")
 	scarf := authorized(t, r.GRPC, "tok_ok_capture_timeout_always", "scarf")
 	socks := authorized(t, r.GRPC, "tok_ok_refund_pending_3600s", "socks", "--capture", "automatic")
+	boots := authorized(t, r.GRPC, "tok_requires_action", "boots")
 	nobody := "0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e"
 	for _, c := range []struct {
 		name string
@@ -68,6 +69,12 @@ func TestMoneyCommands(t *testing.T) {
 		{"void_again", []string{"void", hat, "--key", "void-3"}},
 		{"void_not_reachable", []string{"void", hat, "--addr", "127.0.0.1:1"}},
 		{"capture_voided", []string{"capture", hat, "--key", "parcel-7"}},
+		{"complete_not_back", []string{"complete", boots, "--key", "back-1"}},
+		{"complete", []string{"complete", boots, "--param", "result=approve", "--key", "back-2"}},
+		{"complete_replayed", []string{"complete", boots, "--param", "result=approve", "--key", "back-2"}},
+		{"complete_again", []string{"complete", boots, "--key", "back-3"}},
+		{"complete_bad_param", []string{"complete", boots, "--param", "result"}},
+		{"complete_param_twice", []string{"complete", boots, "--param", "a=1", "--param", "a=2"}},
 		{"get_refunded", []string{"get", shirt}},
 		{"get_refunded_timeline", []string{"get", shirt, "--timeline"}},
 		{"get_voided_timeline", []string{"get", hat, "--timeline"}},

@@ -74,6 +74,19 @@ func (s *payments) Void(ctx context.Context, r *acquitv1.VoidRequest) (*acquitv1
 	return interceptors.ReplyTo[acquitv1.VoidResponse](ctx, reply), nil
 }
 
+// CompleteAuthorization implements acquitv1.PaymentServiceServer.
+func (s *payments) CompleteAuthorization(ctx context.Context, r *acquitv1.CompleteAuthorizationRequest) (*acquitv1.CompleteAuthorizationResponse, error) {
+	call, ok := interceptors.CallFrom(ctx)
+	if !ok {
+		return nil, errNoCall()
+	}
+	reply, err := s.orchestrator.Complete(ctx, call, completeOrder(r))
+	if err != nil {
+		return nil, err
+	}
+	return interceptors.ReplyTo[acquitv1.CompleteAuthorizationResponse](ctx, reply), nil
+}
+
 // GetPayment implements acquitv1.PaymentServiceServer.
 func (s *payments) GetPayment(ctx context.Context, r *acquitv1.GetPaymentRequest) (*acquitv1.GetPaymentResponse, error) {
 	tenant, ok := interceptors.TenantFrom(ctx)

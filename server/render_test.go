@@ -182,6 +182,7 @@ func TestEveryPaymentFieldShows(t *testing.T) {
 		"Tenant":     true, // the caller is the tenant
 		"Operations": true, // shown as operations
 		"Voiding":    true, // shown by what it leaves capturable, see below
+		"Unique":     true, // shown by the refusal of another payment
 	}
 	whole, op := records()
 	full, err := Renderer{}.Render(whole, op)

@@ -30,6 +30,22 @@ func CheckNews(n News) error {
 	return nil
 }
 
+// CheckParent refuses a change that brings another parent than its operation is one
+// with, or a claim that does not join it. It is a bug of the caller, as for CheckOwns.
+func CheckParent(s Snapshot, c Change) error {
+	op, p := c.Operation, c.Parent
+	switch {
+	case p == nil && op.Joint() && s.Revision.Operation == 0:
+		return fmt.Errorf("ledger: operation %s is claimed without its parent", op.Key.ID)
+	case p == nil:
+		return nil
+	case !op.Joint() || p.Key != (payment.OperationKey{Tenant: op.Key.Tenant, ID: op.Parent}) || p.PaymentID != op.PaymentID,
+		s.Parent.Key != p.Key || s.Revision.Parent == 0:
+		return fmt.Errorf("ledger: operation %s of %s is written with %s of %s, from a snapshot of %s", op.Key.ID, op.PaymentID, p.Key.ID, p.PaymentID, s.Parent.Key.ID)
+	}
+	return nil
+}
+
 // CheckRecord refuses what Record cannot mean: nothing at all, or another payment
 // than the one that guards it. It is a bug of the caller, as for CheckOwns.
 func CheckRecord(s Snapshot, p *payment.Payment, n News) error {

@@ -28,9 +28,9 @@ var (
 	// the one that came with the error.
 	ErrFenced = errors.New("the operation was written by somebody else")
 	// ErrPaymentMoved says that the operation is as in the snapshot, but its
-	// payment has moved. The caller rebuilds its change on the snapshot that came
+	// payment, or the parent that it is one with, has moved. The caller rebuilds its change on the snapshot that came
 	// with the error and repeats; what it learned is never dropped for this.
-	ErrPaymentMoved = errors.New("the payment was written by somebody else")
+	ErrPaymentMoved = errors.New("the payment or the parent was written by somebody else")
 	// ErrSessionLost says that this process has no live session, so the write was
 	// not made. The session is renewed in the background; the caller may repeat.
 	ErrSessionLost = errors.New("no live session")
@@ -54,13 +54,36 @@ var (
 	ErrPage = errors.New("not a page token")
 )
 
+// ReferenceTakenError says that another payment, which is unique and lives, has the
+// merchant reference of the one that was to be created. Nothing was written.
+type ReferenceTakenError struct {
+	Payment payment.ID // that has it
+}
+
+// Error implements error.
+func (e *ReferenceTakenError) Error() string {
+	return "the merchant reference belongs to payment " + string(e.Payment)
+}
+
 // Snapshot is what a ledger read or wrote in one transaction, with the
 // revisions that guard the next write.
 type Snapshot struct {
 	Operation payment.Operation
 	Payment   payment.Payment
-	Marker    Marker
-	Revision  Revision
+	// Parent is the operation that a joint one is one with; see payment.Operation.Joint.
+	// Zero beside any other operation.
+	Parent   payment.Operation
+	Marker   Marker
+	Revision Revision
+}
+
+// ForChild is the snapshot that a child of s.Operation, joint with it, is claimed
+// from: with what guards the payment and the parent.
+func (s Snapshot) ForChild() Snapshot {
+	return Snapshot{
+		Payment: s.Payment, Parent: s.Operation,
+		Revision: Revision{Payment: s.Revision.Payment, Parent: s.Revision.Operation},
+	}
 }
 
 // Marker is the in-flight marker of an operation.
@@ -75,17 +98,22 @@ type Marker struct {
 type Revision struct {
 	Operation int64
 	Payment   int64
+	Parent    int64
 	Marker    int64
 }
 
 // Change is what one write makes true. Index entries are not named: they follow
-// from it. The in-flight marker exists while Operation.Owner is set, the open
-// entry while Operation.State is not final (due at Operation.NextCheck), and a
-// reference entry for each reference of its attempts, ours and the provider's.
+// from it, those of a parent too. The in-flight marker exists while Operation.Owner
+// is set, the open entry while Operation.State is not final (due at
+// Operation.NextCheck), a reference entry for each reference of its attempts, ours
+// and the provider's, and the entry of a merchant reference that one payment has
+// while Payment.Unique is set.
 type Change struct {
 	Operation payment.Operation
 	// Payment as it shall be; nil leaves it and does not guard it.
 	Payment *payment.Payment
+	// Parent of a joint operation as it shall be; nil leaves it and does not guard it.
+	Parent *payment.Operation
 	News
 }
 
@@ -134,14 +162,16 @@ type Operations interface {
 	// payment or the payment's change (T1). It needs a live session.
 	//
 	// s is the zero Snapshot when c.Payment is to be created; otherwise s.Payment
-	// and s.Revision are as read, and guard the payment.
+	// and s.Revision are as read, and guard the payment. A joint operation is claimed
+	// from Snapshot.ForChild of its parent, and c.Parent has joined it: that guards
+	// the parent too, so that of two children one is claimed.
 	//
 	// Repeating a claim with the same nonce is idempotent: one that was made is
 	// recognised, see Wrote, and returned.
 	//
 	// Errors: *payment.KeyTakenError if the operation exists and is not this
-	// claim's; ErrPaymentMoved with the present snapshot; ErrSessionLost; ErrFull;
-	// ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
+	// claim's; ErrPaymentMoved with the present snapshot; *ReferenceTakenError;
+	// ErrSessionLost; ErrFull; ErrUnavailable; ErrAmbiguous. After any error but KeyTakenError nothing may
 	// be sent to a provider. News makes no operation: a change with any is refused.
 	Claim(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
@@ -156,9 +186,9 @@ type Operations interface {
 	Takeover(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
 	// Advance writes what follows from s (T2, T4 to T7): guarded by s's revision of
-	// the operation and, if c.Payment is set, of the payment; refused if c.Event is
-	// kept already, or c.Orphan no more. It needs no session: whoever holds the revision records what it
-	// learned.
+	// the operation and, if they are set, of c.Payment and c.Parent; refused if c.Event
+	// is kept already, or c.Orphan no more. It needs no session: whoever holds the
+	// revision records what it learned.
 	//
 	// Repeating it with the same arguments is idempotent, as for Claim: a write
 	// that was made is recognised, see Wrote; with an event, by this process having
@@ -168,7 +198,8 @@ type Operations interface {
 	// ErrPaymentMoved, with the present snapshot; ErrUnavailable; ErrAmbiguous.
 	Advance(ctx context.Context, s Snapshot, c Change) (Snapshot, error)
 
-	// Read returns an operation with its payment and marker, linearizably.
+	// Read returns an operation with its payment and marker, and its parent if it is
+	// joint, linearizably and as of one moment.
 	// Errors: ErrNotFound, ErrUnavailable.
 	Read(ctx context.Context, op payment.OperationKey) (Snapshot, error)
 
@@ -299,12 +330,13 @@ type Reference struct {
 
 // References lists the entries that an operation's attempts call for. Where a
 // provider has no object of its own for what an operation did, and names the one
-// that it acted on, that name stays with the operation that made it.
+// that it acted on, that name stays with the operation that made it; so does the
+// object of a parent that a joint operation goes on with.
 func References(op payment.Operation) []Reference {
 	var refs []Reference
 	for _, a := range op.Attempts {
 		refs = append(refs, Reference{a.Account, string(a.Reference)})
-		if a.ProviderReference != "" && a.ProviderReference != a.Parent {
+		if a.ProviderReference != "" && a.ProviderReference != a.Parent && !op.Joint() {
 			refs = append(refs, Reference{a.Account, string(a.ProviderReference)})
 		}
 	}

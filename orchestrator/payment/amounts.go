@@ -35,7 +35,7 @@ func (p Payment) Refundable() int64 {
 // was captured, however many run at once.
 //
 // Errors: *Error with ReasonParentUnknown while it is not known what there is to
-// act on; ReasonNotCapturable, ReasonNotRefundable, ReasonNotVoidable;
+// act on; ReasonNotCapturable, ReasonNotRefundable, ReasonNotVoidable, ReasonNotCompletable;
 // ReasonExceedsAuthorized, ReasonExceedsCaptured; ReasonCurrencyMismatch.
 func (p Payment) Reserve(call Call, o Order, t Traits, at time.Time) (Payment, Reservation, error) {
 	if err := p.allows(call.Method, o); err != nil {
@@ -67,7 +67,9 @@ func (p Payment) Reserve(call Call, o Order, t Traits, at time.Time) (Payment, R
 	case MethodVoid:
 		r.Amount.MinorUnits = p.Capturable()
 		p.Voiding = call.OperationKey().ID
-	case MethodAuthorize, MethodComplete:
+	case MethodComplete:
+		r.Amount = p.Amount // its parent's; it holds nothing of its own
+	case MethodAuthorize:
 	}
 	return p, r, nil
 }
@@ -84,7 +86,12 @@ func (p Payment) allows(m Method, o Order) error {
 		if p.CaptureReserved == 0 {
 			left = p.Capturable()
 		}
-	case MethodAuthorize, MethodComplete:
+	case MethodComplete:
+		if p.Status == StatusRequiresAction {
+			return nil
+		}
+		none = ReasonNotCompletable
+	case MethodAuthorize:
 		return fmt.Errorf("%w: %s reserves nothing on a payment", ErrIllegalTransition, m)
 	}
 	switch {
@@ -104,7 +111,7 @@ func (p Payment) allows(m Method, o Order) error {
 			Message: "the outcome of a capture is not known yet; try again with the same key",
 		}
 	case left == 0 && (o.Amount == nil || m == MethodVoid || !p.everHad(m)):
-		return &Error{Reason: none, Message: fmt.Sprintf("the payment is %s with nothing left for a %s", p.Status, m)}
+		return &Error{Reason: none, Message: p.lacks(m)}
 	case o.Amount != nil && o.Amount.MinorUnits > left:
 		return &Error{
 			Reason: exceeds, Field: "amount.minor_units",
@@ -112,6 +119,14 @@ func (p Payment) allows(m Method, o Order) error {
 		}
 	}
 	return nil
+}
+
+// lacks says why a payment does not allow a method at all.
+func (p Payment) lacks(m Method) string {
+	if m == MethodComplete {
+		return fmt.Sprintf("the payment is %s and does not wait for the shopper", p.Status)
+	}
+	return fmt.Sprintf("the payment is %s with nothing left for a %s", p.Status, m)
 }
 
 // everHad reports whether there was something that a method could act on, so
@@ -125,7 +140,7 @@ func (p Payment) everHad(m Method) bool {
 
 // Touches reports whether the payment changes when its operation moves from
 // before: every new state and attempt of an authorization shows in it, of the
-// others only a final one.
+// others only a final one. What a completion does with its parent shows besides.
 func (op Operation) Touches(before Operation) bool {
 	moved := op.State != before.State || len(op.Attempts) != len(before.Attempts)
 	return op.State.Final() || (op.Method == MethodAuthorize && moved)
@@ -136,9 +151,20 @@ func (op Operation) Touches(before Operation) bool {
 //
 // A reservation is given back only by a final state. What the provider applied
 // is posted, up to what was asked for; what goes beyond is external.
+//
+// A payment that lives no more gives up its merchant reference.
 func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, error) {
+	next, err := p.after(op, applied, at)
+	next.Unique = next.Unique && next.Status.Live()
+	return next, err
+}
+
+func (p Payment) after(op Operation, applied Applied, at time.Time) (Payment, error) {
 	p.Version++
 	p.Updated = at
+	if op.Method == MethodComplete {
+		return p, nil // what it does to the payment, its parent shows
+	}
 	done := op.State == StateSucceeded
 	if done && (applied.Amount.CurrencyCode != p.Amount.CurrencyCode || applied.Amount.MinorUnits <= 0) {
 		return p, fmt.Errorf("%w: %s applied to a payment of %s", ErrIllegalTransition, applied.Amount, p.Amount)
@@ -179,7 +205,6 @@ func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, er
 			p = p.releaseRest()
 		}
 	case MethodComplete:
-		return p, fmt.Errorf("%w: a payment does not know %s", ErrIllegalTransition, op.Method)
 	}
 	if p.CaptureReserved < 0 || p.RefundReserved < 0 {
 		return p, fmt.Errorf("%w: operation %s gives back what it does not hold", ErrIllegalTransition, op.Key.ID)

@@ -47,6 +47,7 @@ const (
 type Error struct {
 	Reason     Reason
 	Message    string        // for the caller; holds no secret and nothing of another tenant
+	Payment    ID            // the payment that stands in the way, if one does: of the caller's own tenant
 	Field      string        // path of the offending field, if one is
 	RetryAfter time.Duration // > 0 where the same call may be tried again
 	Err        error         // cause, for our logs only

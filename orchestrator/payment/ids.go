@@ -47,6 +47,10 @@ type (
 // StepMain is the request that an attempt exists for.
 const StepMain StepName = "main"
 
+// StepLook stands for the main request of an operation that sends none: it looks at
+// what the provider has done already. It has neither key nor bytes.
+const StepLook StepName = "look"
+
 // StepCancel is the n-th request, from 1, that cancels an authorization whose
 // outcome is unknown. Each has a provider key of its own.
 func StepCancel(n int) StepName { return StepName(fmt.Sprintf("%s%d", cancelPrefix, n)) }

@@ -31,6 +31,8 @@ type Order struct {
 	Amount  *Money // nil asks for the rest
 	Last    bool   // a capture after which the rest of the hold is released
 	Reason  string // of a refund
+	// ReturnParameters are what the shopper brought back, of a completion.
+	ReturnParameters map[string]string
 }
 
 // Token stands for the payer's instrument at one account. Exactly one field is set.

@@ -81,6 +81,9 @@ type Operation struct {
 	Decline  *Decline  `json:"decline,omitempty"`
 	Failure  *Failure  `json:"failure,omitempty"`
 	Response []byte    `json:"response,omitempty"` // written once, on entering a state that Answers
+	// Child is the open operation that goes on with this authorization; see Joint. Of
+	// an authorization that waits for the shopper or is being cancelled; "" if none is.
+	Child OperationID `json:"child,omitempty"`
 }
 
 // Attempt is one provider account chosen for an operation.

@@ -37,6 +37,18 @@ const (
 	StatusUnknown Status = "UNKNOWN"
 )
 
+// Live reports whether something of the payment is held, was taken, or may yet be.
+func (s Status) Live() bool {
+	switch s {
+	case StatusDeclined, StatusFailed, StatusVoided, StatusExpired:
+		return false
+	case StatusAuthorizing, StatusRequiresAction, StatusPending, StatusAuthorized, StatusPartiallyCaptured, StatusCaptured,
+		StatusPartiallyRefunded, StatusRefunded, StatusUnknown:
+		return true
+	}
+	return true // of another version: nobody knows
+}
+
 // CaptureMode says whether an authorization only holds the money or takes it.
 type CaptureMode string
 
@@ -81,6 +93,9 @@ type Payment struct {
 	Created           time.Time         `json:"created"`
 	Updated           time.Time         `json:"updated"`
 	Operations        []OperationID     `json:"operations"` // oldest first
+	// Unique: no other payment that asks for that has the merchant reference of this
+	// one, as long as it lives. It is given up once, and not taken again.
+	Unique bool `json:"unique,omitempty"`
 }
 
 // Applied is what the provider says an operation moved.

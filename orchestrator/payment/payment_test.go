@@ -107,14 +107,6 @@ func TestPaymentAfterSuccess(t *testing.T) {
 	}
 }
 
-func TestPaymentAfterDoesNotKnowComplete(t *testing.T) {
-	p, op := opened(t)
-	op.Method = payment.MethodComplete
-	if _, err := p.After(op, payment.Applied{}, at()); !errors.Is(err, payment.ErrIllegalTransition) {
-		t.Errorf("After = %v, want ErrIllegalTransition", err)
-	}
-}
-
 // Goal: a failover moves the payment to the account that is tried now.
 func TestPaymentAfterFailover(t *testing.T) {
 	p, op := opened(t)

@@ -58,7 +58,9 @@ const (
 	// CompletionLook: the provider knows already, so the authorization is looked up.
 	CompletionLook CompletionKind = "look"
 	// CompletionSend: the provider must be sent what the shopper brought back, in a
-	// request with a key of its own; its answer is that of the authorization.
+	// request with a key of its own; its answer is that of the authorization. The
+	// driver lists MethodComplete among its methods. An authorization that its
+	// provider shows as cancelled cannot be completed any more.
 	CompletionSend CompletionKind = "send"
 )
 

@@ -10,7 +10,8 @@ import (
 // bug of the caller, never a provider's doing.
 var ErrIllegalTransition = errors.New("illegal transition")
 
-// Transition is one of Claim, TakeOver, FailOver, Settle, Park, Fence, Note and Halt.
+// Transition is one of Claim, TakeOver, FailOver, Settle, Park, Fence, Note, Halt,
+// Join and Part.
 type Transition interface {
 	// apply works on a clone of the record and reports an illegal move.
 	apply(op *Operation) error
@@ -29,6 +30,7 @@ type Transition interface {
 //	PENDING,
 //	REQUIRES_ACTION  Settle    → SUCCEEDED | DECLINED | FAILED;  Fence → FENCING
 //	not final        Halt: nothing is sent any more; an intent becomes unknown
+//	REQUIRES_ACTION  Join: a child goes on with it;  Part → REQUIRES_ACTION | PENDING, without the child
 //	not final        TakeOver, Park: the owner changes, other states stay;  Note: nothing does
 //	final            nothing
 func (op Operation) Next(t Transition) (Operation, error) {
@@ -147,6 +149,9 @@ type Settle struct {
 	Failure *Failure
 	At      time.Time
 	Due     time.Time // next look, while the new state is not final
+	// Apart says of a completion that it ends alone: the authorization still waits
+	// for the shopper. The record does not keep it.
+	Apart bool
 }
 
 func (t Settle) apply(op *Operation) error {
@@ -165,6 +170,7 @@ func (t Settle) apply(op *Operation) error {
 			a.Closed = t.At
 		}
 		op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, ""
+		op.Child = "" // it ends the same way when it is looked at next
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func (c Config) incomplete() error {
 func (c Config) unsampled(t payment.Traits) error {
 	for _, m := range t.Methods {
 		for _, q := range []Question{ToSend, ToQuery} {
-			if q == ToQuery && !t.Query {
+			if q == ToQuery && (!t.Query || m == payment.MethodComplete) { // its authorization is looked up
 				continue
 			}
 			want := []payment.Evidence{payment.EvidenceEffect, payment.EvidenceNoEffectSticky}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
@@ -24,16 +25,22 @@ func queryProperties() []property {
 
 // asked are the sends of a driver that looks up, without an id and with one.
 func (w *world) asked() []payment.Send {
-	if !w.traits.Query {
-		return nil
-	}
 	var list []payment.Send
-	for _, s := range w.sends() {
+	for _, s := range w.lookedUp() {
 		list = append(list, s)
 		s.ProviderReference = "obj_known"
 		list = append(list, s)
 	}
 	return list
+}
+
+// lookedUp are the sends whose objects can be looked up. A completion has none of its
+// own: its authorization is looked up.
+func (w *world) lookedUp() []payment.Send {
+	if !w.traits.Query {
+		return nil
+	}
+	return slices.DeleteFunc(w.sends(), func(s payment.Send) bool { return s.Method == payment.MethodComplete })
 }
 
 // Goal: asking has no effect and gives no key away. Method: what arrives.

@@ -124,8 +124,8 @@ func strangeMoney(w *world) {
 					w.Errorf("%s: %s proves %s (answer %+v)", what, v.Row, v.Evidence, a)
 				}
 			}
-			if !w.traits.Query {
-				continue
+			if !w.traits.Query || s.Method == payment.MethodComplete {
+				continue // its authorization is looked up
 			}
 			w.server.will(says(w.Found(s, m)))
 			if a, v := w.ask(s, mapping.Query); effective(v.Evidence) {

@@ -43,6 +43,9 @@ func contract() providertest.Config {
 		Refused:  refusedAs,
 		Samples:  contractSamples(),
 		Webhooks: contractWebhooks(),
+		Cannot: []providertest.Inability{
+			{Ability: providertest.CanEcho(payment.MethodComplete), Reason: "the answer is the authorization, with the authorization's reference"},
+		},
 	}
 }
 
@@ -60,6 +63,8 @@ func contractSend(m payment.Method) payment.Send {
 
 func doneStatus(s payment.Send) string {
 	switch {
+	case s.Method == payment.MethodComplete:
+		return "authorized"
 	case s.Method != payment.MethodAuthorize:
 		return "succeeded"
 	case s.Instruction.CaptureMode == payment.CaptureManual:
@@ -73,8 +78,12 @@ func contractObject(s payment.Send, m payment.Money, status string) map[string]a
 	o := map[string]any{
 		"id": cmp.Or(string(s.ProviderReference), "obj_1"), "status": status, "amount": m.MinorUnits, "currency": m.CurrencyCode, "reference": s.Reference,
 	}
-	if s.Method != payment.MethodAuthorize {
+	switch s.Method {
+	case payment.MethodComplete: // the authorization itself
+		o["id"], o["reference"] = s.Parent, "THEAUTHORIZATION"
+	case payment.MethodCapture, payment.MethodRefund, payment.MethodVoid:
 		o["kind"], o["parent"] = s.Method, s.Parent
+	case payment.MethodAuthorize:
 	}
 	return o
 }
@@ -127,6 +136,20 @@ func contractSamples() []providertest.Sample {
 		{Name: "after the cancel, captured", Send: auth, Answers: providertest.ToFenced, Response: looked(auth, contractObject(auth, auth.Amount, "captured")), Row: "sandbox.fenced.captured", Evidence: payment.EvidenceEffect},
 		{Name: "found declined", Send: auth, Answers: providertest.ToQuery, Response: looked(auth, declinedObject), Row: "sandbox.query.declined_generic", Evidence: sticky, Declined: true},
 	}
+	complete := contractSend(payment.MethodComplete)
+	completed := func(status string) providers.Response {
+		return shown(200, contractObject(complete, complete.Amount, status))
+	}
+	samples = append(samples, []providertest.Sample{
+		{Name: "completed", Send: complete, Response: completed("authorized"), Row: "sandbox.complete.authorized", Evidence: payment.EvidenceEffect},
+		{Name: "completed and captured", Send: complete, Response: completed("captured"), Row: "sandbox.complete.captured", Evidence: payment.EvidenceEffect},
+		{Name: "completed, pending", Send: complete, Response: completed("pending"), Row: "sandbox.complete.pending", Evidence: payment.EvidencePending},
+		{Name: "completed, another action", Send: complete, Response: completed("requires_action"), Row: "sandbox.complete.requires_action", Evidence: payment.EvidencePending},
+		{Name: "completed too late", Send: complete, Response: completed("cancelled"), Row: "sandbox.complete.cancelled", Evidence: sticky},
+		{Name: "declined on completion", Send: complete, Response: shown(402, map[string]any{"error": map[string]any{
+			"code": "declined", "decline_code": "authentication_required", "message": "no", "id": complete.Parent, "reference": "THEAUTHORIZATION",
+		}}), Row: "sandbox.complete.declined_authentication_required", Evidence: sticky, Declined: true},
+	}...)
 	for _, v := range verbs() {
 		s := contractSend(v.method)
 		failed := contractObject(s, s.Amount, "failed")

@@ -54,12 +54,13 @@ func New(c Config) *Driver { return &Driver{c} }
 func (*Driver) Traits() payment.Traits {
 	return payment.Traits{
 		Driver:           Name,
-		Methods:          []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid},
+		Methods:          []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid, payment.MethodComplete},
 		ManualCapture:    true,
 		AutomaticCapture: true,
 		MultipleCaptures: true,
 		Query:            true,
 		Fence:            payment.FenceByReference,
+		Completion:       payment.CompletionSend,
 		ResendWindow:     20 * time.Hour,          // the simulator keeps keys for ever; real providers often for a day
 		KeyMax:           64,                      // simulator
 		KeyScope:         payment.KeyScopeAccount, // simulator: keys belong to the merchant
@@ -79,6 +80,7 @@ type order struct {
 	StatementDescriptor string                    `json:"statement_descriptor,omitempty"`
 	Metadata            map[string]string         `json:"metadata,omitempty"`
 	Reason              string                    `json:"reason,omitempty"`
+	Parameters          map[string]string         `json:"parameters,omitempty"`
 }
 
 // Build implements providers.Driver.
@@ -86,9 +88,9 @@ func (d *Driver) Build(s payment.Send) (providers.Request, error) {
 	v := verbOf(s.Method)
 	in := order{Reference: s.Reference, Amount: s.Amount.MinorUnits, Currency: s.Amount.CurrencyCode}
 	switch {
-	case v.objects == "" || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil:
+	case v.action == "" && s.Method != payment.MethodAuthorize || s.Step != payment.StepMain || s.Instruction.BankTransfer != nil:
 		return providers.Request{}, fmt.Errorf("%w: %s, step %s", providers.ErrUnsupported, s.Method, s.Step)
-	case s.Amount.MinorUnits <= 0 && s.Method != payment.MethodVoid:
+	case s.Amount.MinorUnits <= 0 && s.Method != payment.MethodVoid && s.Method != payment.MethodComplete:
 		return providers.Request{}, fmt.Errorf("an amount of %s", s.Amount)
 	case s.Method == payment.MethodAuthorize:
 		return d.buildAuthorization(s, in)
@@ -96,6 +98,8 @@ func (d *Driver) Build(s payment.Send) (providers.Request, error) {
 		return providers.Request{}, errors.New("no authorization to act on")
 	case s.Method == payment.MethodRefund:
 		in.Reason = s.Instruction.Reason
+	case s.Method == payment.MethodComplete: // the whole of what waits
+		in.Amount, in.Currency, in.Parameters = 0, "", s.Instruction.ReturnParameters
 	case s.Method == payment.MethodVoid: // it releases whatever is left
 		in.Amount, in.Currency = 0, ""
 	}
@@ -185,7 +189,7 @@ type object struct {
 // Parse implements providers.Driver.
 func (*Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 	if !succeeded(r) {
-		return failed(r)
+		return refused(s, failed(r))
 	}
 	if !s.Step.Fence() {
 		return shown(s, verbOf(s.Method), r)
@@ -231,6 +235,18 @@ func shown(s payment.Send, v verb, r providers.Response) payment.Answer {
 	return o.answer(s, v, r)
 }
 
+// refused is an answer that is not 2xx, to a send. What a completion is refused with is
+// about its authorization, whose reference is not that of the completion.
+func refused(s payment.Send, a payment.Answer) payment.Answer {
+	if s.Method != payment.MethodComplete || s.Step.Fence() {
+		return a
+	}
+	if a.OurEcho = ""; a.Reference != "" && a.Reference != s.Parent {
+		a.Code, a.Decline, a.Reference = "", "", ""
+	}
+	return a
+}
+
 func succeeded(r providers.Response) bool { return r.Status >= 200 && r.Status <= 299 }
 
 // said is an answer of which nothing could be read.
@@ -268,7 +284,12 @@ func failed(r providers.Response) payment.Answer {
 func (o object) answer(s payment.Send, v verb, r providers.Response) payment.Answer {
 	a := said(r)
 	code, effect := v.code(o.Status)
-	if o.ID == "" || o.Status == "" || o.Kind != v.kind || (s.Parent != "" && o.Parent != s.Parent) || (effect && o.Amount <= 0) {
+	about := o.Parent
+	if s.Method == payment.MethodComplete {
+		// The authorization itself, whose reference is not that of the completion.
+		about, o.Reference = o.ID, ""
+	}
+	if o.ID == "" || o.Status == "" || o.Kind != v.kind || (s.Parent != "" && about != s.Parent) || (effect && o.Amount <= 0) {
 		return a
 	}
 	a.Code, a.Reference, a.OurEcho = code, o.ID, o.Reference

@@ -36,11 +36,15 @@ const parent payment.ProviderReference = "auth_1"
 
 // furtherSend is a send of a capture, refund or void.
 func furtherSend(m payment.Method) payment.Send {
-	return payment.Send{
+	s := payment.Send{
 		Method: m, Step: payment.StepMain, Account: "main", Key: "fedcba9876543210fedcba9876543210",
 		Reference: "FURTHERREFERENCE", PaymentID: "p", Parent: parent, Amount: payment.Money{MinorUnits: 400, CurrencyCode: "EUR"},
 		Instruction: payment.Instruction{IdempotencyKey: "the caller's own", Reason: "too small <&>"},
 	}
+	if m == payment.MethodComplete {
+		s.Instruction.ReturnParameters = map[string]string{"result": "approve", "payload": "a&b=<c>"}
+	}
+	return s
 }
 
 // Goal: the bytes of a request never change between builds, processes and
@@ -50,6 +54,7 @@ func furtherSend(m payment.Method) payment.Send {
 func TestBuildIsByteStable(t *testing.T) {
 	for _, s := range []payment.Send{
 		fullSend(), furtherSend(payment.MethodCapture), furtherSend(payment.MethodRefund), furtherSend(payment.MethodVoid),
+		furtherSend(payment.MethodComplete),
 	} {
 		t.Run(string(s.Method), func(t *testing.T) { checkStable(t, s, string(s.Method), (*sandbox.Driver).Build) })
 	}
@@ -112,7 +117,7 @@ func TestBuildRefuses(t *testing.T) {
 		change      func(*payment.Send)
 		unsupported bool
 	}{
-		"a completion":         {func(s *payment.Send) { s.Method = payment.MethodComplete }, true},
+		"a completion of what": {func(s *payment.Send) { s.Method = payment.MethodComplete }, false},
 		"another step":         {func(s *payment.Send) { s.Step = "another" }, true},
 		"a capture's fence":    {func(s *payment.Send) { *s = furtherSend(payment.MethodCapture); s.Step = payment.StepCancel(1) }, true},
 		"nothing":              {func(s *payment.Send) { s.Amount.MinorUnits = 0 }, false},

@@ -30,19 +30,22 @@ func verbOf(m payment.Method) verb {
 	further := func(kind, action, done string) verb {
 		return verb{kind, action, "/v1/" + kind + "s", map[string]string{"succeeded": done}, []string{statusPending, statusFailed}}
 	}
+	authorization := verb{
+		objects: authorizations, effects: map[string]string{"authorized": "authorized", statusCaptured: statusCaptured},
+		others: []string{statusPending, statusRequiresAction, statusDeclined, "cancelled"},
+	}
 	switch m {
 	case payment.MethodAuthorize:
-		return verb{
-			objects: authorizations, effects: map[string]string{"authorized": "authorized", statusCaptured: statusCaptured},
-			others: []string{statusPending, statusRequiresAction, statusDeclined, "cancelled"},
-		}
+		return authorization
+	case payment.MethodComplete: // it has no object of its own: the authorization is looked up
+		authorization.action, authorization.objects = "complete", ""
+		return authorization
 	case payment.MethodCapture:
 		return further("capture", "captures", statusCaptured)
 	case payment.MethodRefund:
 		return further("refund", "refunds", "refunded")
 	case payment.MethodVoid:
 		return further("void", "void", "voided")
-	case payment.MethodComplete:
 	}
 	return verb{}
 }

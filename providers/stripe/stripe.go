@@ -68,9 +68,10 @@ func (*Driver) Traits() payment.Traits {
 		AutomaticCapture: true,
 		MultipleCaptures: false, // a partial capture releases the rest, docs.stripe.com/payments/place-a-hold-on-a-payment-method
 		Query:            true,
-		Fence:            payment.FenceByObject, // POST /v1/payment_intents/{id}/cancel
-		ResendWindow:     20 * time.Hour,        // keys live for 24 h at least, docs.stripe.com/api/idempotent_requests
-		KeyMax:           255,                   // the same page
+		Fence:            payment.FenceByObject,  // POST /v1/payment_intents/{id}/cancel
+		Completion:       payment.CompletionLook, // a confirmation would charge anew; the intent knows what the payer did
+		ResendWindow:     20 * time.Hour,         // keys live for 24 h at least, docs.stripe.com/api/idempotent_requests
+		KeyMax:           255,                    // the same page
 		// Sources disagree: keys are unique in an account, or for an API key. So another
 		// key of the account may not know them.
 		KeyScope: payment.KeyScopeCredential,

@@ -27,7 +27,7 @@ func newCapture(t terminal) *cobra.Command {
 	var p part
 	var final bool
 	cmd := command(cobra.Command{
-		Use: "capture PAYMENT", Short: "Take what a payment holds", Long: captureHelp, Example: captureExample, Args: exactly("PAYMENT"),
+		Use: "capture PAYMENT", Short: "Take what a payment holds", Long: captureHelp, Example: captureExample, Args: onePayment,
 	}, func(ctx context.Context, _ *cobra.Command, args []string) error {
 		return p.call(ctx, t, func(ctx context.Context, service acquitv1.PaymentServiceClient) error {
 			amount, err := p.money(ctx, service, args[0])

@@ -26,7 +26,7 @@ func newRefund(t terminal) *cobra.Command {
 	reasons := words(acquitv1.RefundReason_name, "REFUND_REASON_")
 	reason := &format{allowed: reasons}
 	cmd := command(cobra.Command{
-		Use: "refund PAYMENT", Short: "Give captured money back", Long: refundHelp, Example: refundExample, Args: exactly("PAYMENT"),
+		Use: "refund PAYMENT", Short: "Give captured money back", Long: refundHelp, Example: refundExample, Args: onePayment,
 	}, func(ctx context.Context, _ *cobra.Command, args []string) error {
 		return p.call(ctx, t, func(ctx context.Context, service acquitv1.PaymentServiceClient) error {
 			amount, err := p.money(ctx, service, args[0])

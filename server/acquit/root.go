@@ -94,7 +94,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
-		newServe(t), newAuthorize(t), newCapture(t), newRefund(t), newVoid(t), newGet(t), newList(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
+		newServe(t), newAuthorize(t), newCapture(t), newRefund(t), newVoid(t), newComplete(t), newGet(t), newList(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
 	)
 	return root
 }
@@ -136,14 +136,12 @@ func usage(format string, args ...any) error {
 	return &result{code: exitUsage, err: fmt.Errorf(format, args...)}
 }
 
-// exactly wants one argument of a name.
-func exactly(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usage("give one %s: %s", name, cmd.UseLine())
-		}
-		return nil
+// onePayment wants one argument, the payment.
+func onePayment(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usage("give one PAYMENT: %s", cmd.UseLine())
 	}
+	return nil
 }
 
 // format is a flag that takes one of a few words.

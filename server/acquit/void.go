@@ -18,7 +18,7 @@ after a timeout or a crash, repeat the command with that key.`
 func newVoid(t terminal) *cobra.Command {
 	var i intent
 	cmd := command(cobra.Command{
-		Use: "void PAYMENT", Short: "Release what a payment holds", Long: voidHelp, Args: exactly("PAYMENT"),
+		Use: "void PAYMENT", Short: "Release what a payment holds", Long: voidHelp, Args: onePayment,
 		Example: "  acquit void 0199f3c2-7d1e-7c3a-9d0e-1f2a3b4c5d6e",
 	}, func(ctx context.Context, _ *cobra.Command, args []string) error {
 		return i.call(ctx, t, func(ctx context.Context, service acquitv1.PaymentServiceClient) error {

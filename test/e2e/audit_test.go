@@ -25,10 +25,13 @@ func (h *house) audit() {
 		effects := h.effectsOf(op)
 		known += len(effects)
 		_, open := dump.Open[op.Key]
+		if op.Joint() {
+			h.joined(op, dump.Operations[payment.OperationKey{Tenant: op.Key.Tenant, ID: op.Parent}])
+		}
 		switch {
 		case len(effects) > 1:
 			h.Errorf("operation in %s has %d effects: %+v", op.State, len(effects), effects)
-		case op.State == payment.StateSucceeded && len(effects) != 1:
+		case op.State == payment.StateSucceeded && len(effects) != 1 && !op.Joint():
 			h.Errorf("operation in %s has %d effects", op.State, len(effects))
 		case (op.State == payment.StateDeclined || op.State == payment.StateFailed) && len(effects) != 0:
 			h.Errorf("operation in %s has an effect: %+v", op.State, effects)
@@ -51,6 +54,21 @@ func (h *house) audit() {
 		h.Errorf("%d effects at the providers, %d of them belong to an operation", all, known)
 	}
 	h.auditStripe()
+}
+
+// joined checks that a completion has no effect of its own, and ends as its
+// authorization does unless it failed alone.
+func (h *house) joined(op, parent payment.Operation) {
+	h.Helper()
+	if effects := h.effectsOf(op); len(effects) != 0 {
+		h.Errorf("a completion has effects: %+v", effects)
+	}
+	if op.State.Final() && op.State != payment.StateFailed && op.State != parent.State {
+		h.Errorf("a completion ended in %s, its authorization in %s", op.State, parent.State)
+	}
+	if parent.State.Final() && parent.Child != "" {
+		h.Errorf("an authorization in %s has a child", parent.State)
+	}
 }
 
 // unblocked checks that no key is kept by somebody who does not work on it, at a

@@ -92,7 +92,9 @@ func (h *house) auditStripe() {
 					continue
 				}
 				for _, step := range attempt.Steps {
-					steps[string(step.Key)]++
+					if step.Name != payment.StepLook { // nothing is sent for it
+						steps[string(step.Key)]++
+					}
 				}
 				h.identified(a, attempt)
 			}
@@ -141,7 +143,9 @@ func (h *house) discreet() {
 	for _, op := range dump.Operations {
 		for _, attempt := range op.Attempts {
 			for _, step := range attempt.Steps {
-				secrets = append(secrets, string(step.Key))
+				if step.Name != payment.StepLook { // it has no key
+					secrets = append(secrets, string(step.Key))
+				}
 			}
 		}
 	}

@@ -52,7 +52,7 @@ func (w *world) drawAuthorizations() {
 			w.authorization(first.name+"-other", "blue", string(first.key), first.amount+2)
 		}
 	}
-	w.orders = 1 + w.rng.IntN(6)
+	w.orders, w.shoppers = 1+w.rng.IntN(6), 1+w.rng.IntN(3)
 }
 
 func (w *world) authorization(name string, tenant payment.TenantID, key string, amount int64) *intent {
@@ -174,6 +174,7 @@ func (c *call) run(ctx context.Context) {
 	case m != nil:
 		a.bytes = m.ProtoReflect().GetUnknown()
 	}
+	a.lost = a.lost || ctx.Err() != nil // whoever has left hears nothing, not even what is on its way
 	c.answer = a
 }
 

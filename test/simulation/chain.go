@@ -75,6 +75,12 @@ func (b *boot) handle(ctx context.Context, req any) (any, error) {
 			return nil, err
 		}
 		return interceptors.ReplyTo[acquitv1.VoidResponse](ctx, reply), nil
+	case *acquitv1.CompleteAuthorizationRequest:
+		reply, err := b.flow.Complete(ctx, c, payment.Order{Payment: payment.ID(r.GetPaymentId()), ReturnParameters: r.GetReturnParameters()})
+		if err != nil {
+			return nil, err
+		}
+		return interceptors.ReplyTo[acquitv1.CompleteAuthorizationResponse](ctx, reply), nil
 	}
 	return nil, errors.New("no such method")
 }

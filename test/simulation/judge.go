@@ -30,7 +30,7 @@ type judge struct {
 	undone    map[*effect]bool               // released, and judged for that
 	revisions map[payment.OperationKey]int64 // of the operations as read
 	writer    label                          // who was let through to the store last
-	basis     int64                          // the revision that he built on
+	basis     basis                          // the revisions that he built on
 	answers   map[payment.OperationKey]given
 	nothing   map[label]bool // calls that were told that nothing was sent
 }
@@ -102,7 +102,7 @@ func (j *judge) refresh() {
 		}
 	default:
 		for _, k := range dirty {
-			j.readOne(k)
+			dirty = append(dirty, j.readOne(k)...)
 		}
 	}
 	for _, k := range dirty {
@@ -139,21 +139,38 @@ func (j *judge) readAll() {
 	}
 }
 
-// readOne reads one operation with its payment and its entry in the index: that is
-// all that a write about it changes.
-func (j *judge) readOne(k payment.OperationKey) {
+// readOne reads one operation with its payment and its entry in the index, and the
+// parent that it is one with, which it returns: that is all that a write about it
+// changes.
+func (j *judge) readOne(k payment.OperationKey) []payment.OperationKey {
 	ctx, reader := context.Background(), j.w.store.Ledger("judge")
 	s, err := reader.Read(ctx, k)
 	if errors.Is(err, ledger.ErrNotFound) {
-		return
+		return nil
 	}
-	due, dueErr := reader.Due(ctx, ledger.Shard(k), time.Now().AddDate(100, 0, 0), math.MaxInt)
-	if err = errors.Join(err, dueErr); err != nil {
+	if err != nil {
+		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
+		return nil
+	}
+	j.written(k, s.Revision.Operation, j.basis.operation)
+	j.ops[k], j.payments[s.Payment.ID] = s.Operation, s.Payment
+	j.readOpen(k)
+	if s.Parent.State == "" {
+		return nil
+	}
+	j.written(s.Parent.Key, s.Revision.Parent, j.basis.parent)
+	j.ops[s.Parent.Key] = s.Parent
+	j.readOpen(s.Parent.Key)
+	return []payment.OperationKey{s.Parent.Key}
+}
+
+// readOpen reads an operation's entry in the index.
+func (j *judge) readOpen(k payment.OperationKey) {
+	due, err := j.w.store.Ledger("judge").Due(context.Background(), ledger.Shard(k), time.Now().AddDate(100, 0, 0), math.MaxInt)
+	if err != nil {
 		j.w.history.violate("A1", "the ledger cannot be read: %v", err)
 		return
 	}
-	j.written(k, s.Revision.Operation)
-	j.ops[k], j.payments[s.Payment.ID] = s.Operation, s.Payment
 	delete(j.open, k)
 	for _, o := range due {
 		if o.Key == k {

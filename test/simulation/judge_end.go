@@ -49,7 +49,8 @@ func (j *judge) quietly() bool {
 // queued reports whether an operation is before a person.
 func (j *judge) queued(op payment.Operation) bool {
 	return slices.ContainsFunc(j.noticed, func(a payment.Attention) bool {
-		return a.Tenant == op.Key.Tenant && a.Operation == op.Key.ID
+		// A completion waits for its authorization, which may be before a person.
+		return a.Tenant == op.Key.Tenant && (a.Operation == op.Key.ID || op.Method == payment.MethodComplete && a.Operation == op.Parent)
 	})
 }
 

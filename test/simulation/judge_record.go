@@ -24,7 +24,13 @@ func (j *judge) version(old, now payment.Operation) {
 	}
 	switch {
 	case negative(now.State) && !negative(old.State):
-		if why := j.doubt(old, len(now.Attempts)-1, now.Current().Evidence); why != "" {
+		why := ""
+		if now.Method == payment.MethodComplete {
+			why = j.aloneInDoubt(now, now.Current().Evidence)
+		} else {
+			why = j.doubt(old, len(now.Attempts)-1, now.Current().Evidence)
+		}
+		if why != "" {
 			h.violate("I8", "%s is %s, but %s", name, now.State, why)
 		}
 	case now.State == payment.StateSucceeded && old.State != payment.StateSucceeded:
@@ -40,6 +46,9 @@ func (j *judge) version(old, now payment.Operation) {
 		if old.State == payment.StateIntent {
 			h.saw("takeover from an owner that was gone")
 		}
+	}
+	if now.Method == payment.MethodComplete {
+		j.joint(old, now)
 	}
 	h.logf("  %s is %s, epoch %d, attempts %d%s", name, now.State, now.Epoch, len(now.Attempts), parked(now))
 }
@@ -93,7 +102,9 @@ func follows(s payment.State, taken bool) []payment.State {
 		return append(outcomes, payment.StateUnknown, payment.StatePending, payment.StateRequiresAction, payment.StateFencing)
 	case payment.StateFencing:
 		return append(outcomes, payment.StateFencing, payment.StateIntent)
-	case payment.StatePending, payment.StateRequiresAction:
+	case payment.StateRequiresAction: // a completion may hear that it is pending
+		return append(outcomes, s, payment.StatePending, payment.StateFencing)
+	case payment.StatePending:
 		return append(outcomes, s, payment.StateFencing)
 	case payment.StateSucceeded, payment.StateDeclined, payment.StateFailed:
 	}
@@ -219,13 +230,13 @@ func (j *judge) told(w write) {
 
 // written is I9 as the store sees it: of all who hold a revision one can commit,
 // so each version was written by somebody who held the one before.
-func (j *judge) written(k payment.OperationKey, revision int64) {
+func (j *judge) written(k payment.OperationKey, revision, basis int64) {
 	before := j.revisions[k]
 	if revision == before {
 		return
 	}
 	j.revisions[k] = revision
-	if j.basis != before {
+	if basis != before {
 		j.w.history.violate("I9", "%s wrote %s, but does not hold what was written before", j.writer, j.name(k))
 	}
 }

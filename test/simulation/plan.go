@@ -56,13 +56,16 @@ func drawTemper(r *rand.Rand) temper {
 	if r.IntN(3) == 0 {
 		t.settles = isNegative
 	}
-	rough := 1 + r.IntN(4)
+	rough, asking := 1+r.IntN(4), 1
+	if r.IntN(3) == 0 {
+		asking = 40 // most shoppers must act
+	}
 	t.plans = []weighted[plan]{
 		{40, planOK},
 		{2, planPartial},
 		{3 * rough, planDecline},
 		{2, planPending},
-		{1, planAction},
+		{asking, planAction},
 		{2 * rough, planRateLimit},
 		{rough, planUnauthorized},
 		{1, planInvalid},
@@ -162,6 +165,10 @@ func drawProvider(r *rand.Rand, name payment.AccountName, window time.Duration) 
 	}
 	if r.IntN(2) == 0 {
 		p.traits.KeyScope = payment.KeyScopeCredential
+	}
+	p.traits.Completion = []payment.CompletionKind{payment.CompletionNone, payment.CompletionLook, payment.CompletionSend}[r.IntN(3)]
+	if p.traits.Completion == payment.CompletionSend {
+		p.traits.Methods = append(p.traits.Methods, payment.MethodComplete)
 	}
 	p.traits.Fence = []payment.FenceKind{payment.FenceNone, payment.FenceByObject, payment.FenceByReference}[r.IntN(3)]
 	return p

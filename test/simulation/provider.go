@@ -133,6 +133,9 @@ func (p *provider) carryOut(r request, with plan) (payment.Answer, bool) {
 	if r.step.Fence() {
 		return p.cancel(r, with == planPending), true
 	}
+	if r.method == payment.MethodComplete {
+		return p.complete(r, with)
+	}
 	o, refused := p.execute(r, with)
 	if o == nil {
 		return refused, false

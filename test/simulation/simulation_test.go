@@ -110,7 +110,7 @@ func (s *tally) report(t *testing.T) {
 // common are the cases that every run must reach.
 func common() []string {
 	return []string{
-		"done: authorize", "done: capture", "done: refund", "done: void",
+		"done: authorize", "done: capture", "done: refund", "done: void", "done: complete", "completion ended with its authorization",
 		"state INTENT", "state SUCCEEDED", "state DECLINED", "state FAILED", "state PENDING", "state UNKNOWN", "state FENCING",
 		"takeover", "takeover from an owner that was gone", "failover", "park", "fenced", "visit", "replay", "interim answer", "look-up",
 		"kill", "drain", "pause past the session, and return", "session lost", "ledger away", "provider away", "caller left", "caller gave up",
@@ -127,7 +127,7 @@ func rare() []string {
 	return []string{
 		"state FENCING", "state REQUIRES_ACTION", "cancel", "cancelled with effect", "takeover of a fence", "late outcome under a fence", "payment moved",
 		"event: outside", "event: orphan", "attention: orphan", "refused: AMOUNT_EXCEEDS_CAPTURED", "refused: PAYMENT_NOT_VOIDABLE",
-		"refused: UNSUPPORTED_BY_PROVIDER", "refused: LEDGER_FULL", "refused: OVERLOADED",
+		"completion failed alone", "refused: PAYMENT_NOT_COMPLETABLE", "refused: UNSUPPORTED_BY_PROVIDER", "refused: LEDGER_FULL", "refused: OVERLOADED",
 	}
 }
 

@@ -94,17 +94,22 @@ func (l *watched) Advance(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 
 // Claim implements ledger.Ledger.
 func (l *watched) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
-	l.begin(ctx, ledger.Snapshot{}) // it makes the operation, whatever there is of the payment
+	// It makes the operation, whatever there is of the payment.
+	l.begin(ctx, ledger.Snapshot{Revision: ledger.Revision{Parent: s.Revision.Parent}})
 	now, err := l.Memory.Claim(ctx, s, c)
 	l.end(ctx, c, now, err)
 	return now, err
 }
 
-// begin notes which revision of the operation a write is built on.
+// basis is what a write is built on: revisions of its operation and of the parent that
+// this is one with.
+type basis struct{ operation, parent int64 }
+
+// begin notes which revisions a write is built on.
 func (l *watched) begin(ctx context.Context, s ledger.Snapshot) {
 	l.w.mu.Lock()
 	defer l.w.mu.Unlock()
-	l.w.basis[threadOf(ctx).label] = s.Revision.Operation
+	l.w.basis[threadOf(ctx).label] = basis{s.Revision.Operation, s.Revision.Parent}
 }
 
 // end notes what a writer was told, if it was told for certain.

@@ -60,6 +60,7 @@ type world struct {
 	down      map[*boot]bool      // whose ledger is away
 	pausedAt  map[*boot]time.Time
 	orders    int // follow-ups still to come
+	shoppers  int // who come back, still to come
 
 	history *History
 	judge   *judge
@@ -70,7 +71,7 @@ type world struct {
 	left   []visitEnd
 	gone   []departure
 	writes []write
-	basis  map[label]int64 // the revision that the latest write under a label is built on
+	basis  map[label]basis // the revisions that the latest write under a label is built on
 	misuse []string
 }
 
@@ -99,7 +100,7 @@ func newWorld(t *testing.T, stage *Stage, h *History) *world {
 	r := rand.New(rand.NewPCG(h.Seed, 0x6163717569740001))
 	w := &world{
 		t: t, stage: stage, rng: r, plan: drawSettings(r), gates: newGates(), checked: map[label]time.Time{},
-		visits: map[payment.OperationKey]*visits{}, basis: map[label]int64{}, down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h,
+		visits: map[payment.OperationKey]*visits{}, basis: map[label]basis{}, down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h,
 	}
 	w.judge = newJudge(w)
 	w.store = ledgertest.NewStore(t, ledgertest.Config{TTL: sessionTTL, Hook: w.hook, Violated: w.misused})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/ledger/session"
+	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 const (
@@ -41,6 +42,7 @@ type present struct {
 	session int64
 	event   []byte
 	orphan  bool
+	unique  payment.ID // that has the merchant reference; looked at only by who wants it
 }
 
 // known reports whether news was taken in already, by what a transaction found.

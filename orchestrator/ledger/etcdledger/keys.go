@@ -19,6 +19,7 @@ import (
 //	open/{shard}/{kh}                 entry of an operation that is not final
 //	payment/{tenant}/{payment}        the payment; ids sort by time
 //	mref/{tenant}/{hash}/{payment}    merchant reference → payment
+//	uniq/{tenant}/{hash}              merchant reference → the one payment that has it
 //	ref/{account}/{hash}              a reference at a provider → operation
 //	event/{account}/{hash}            an event that was taken in, under a lease of a month
 //	attention/{tenant or _}/{id}      what a person must look at; _ is nobody's
@@ -59,6 +60,11 @@ func (k keys) merchantReferences(tenant payment.TenantID, r payment.MerchantRefe
 
 func (k keys) merchantReference(p payment.Payment) string {
 	return k.merchantReferences(p.Tenant, p.MerchantReference) + string(p.ID)
+}
+
+// unique names the entry of a merchant reference that one payment has.
+func (k keys) unique(p payment.Payment) string {
+	return fmt.Sprintf("%s/uniq/%s/%s", k.prefix, p.Tenant, short(string(p.Tenant), string(p.MerchantReference)))
 }
 
 func (k keys) reference(r ledger.Reference) string {

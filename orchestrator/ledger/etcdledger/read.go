@@ -45,16 +45,34 @@ func (l *Ledger) read(ctx context.Context, key payment.OperationKey) (ledger.Sna
 	if now.Revision.Operation == 0 {
 		return ledger.Snapshot{}, fmt.Errorf("%w: operation %s", ledger.ErrNotFound, key.ID)
 	}
-	resp, err := l.get(ctx, l.keys.payment(key.Tenant, now.Operation.PaymentID), clientv3.WithRev(rev))
+	return l.surroundings(ctx, now, rev)
+}
+
+// surroundings adds to an operation, as of a revision of etcd, what is read with it.
+func (l *Ledger) surroundings(ctx context.Context, now ledger.Snapshot, rev int64) (ledger.Snapshot, error) {
+	op := now.Operation
+	looks := []look{lookAtPayment(l.keys.payment(op.Key.Tenant, op.PaymentID))}
+	if op.Joint() {
+		looks = append(looks, lookAtParent(l.parentKey(op)))
+	}
+	var reads []clientv3.Op
+	for _, look := range looks {
+		reads = append(reads, clientv3.OpGet(look.key, clientv3.WithRev(rev)))
+	}
+	resp, err := l.gets(ctx, reads...)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
-	if len(resp.Kvs) == 0 {
-		return ledger.Snapshot{}, fmt.Errorf("%w: operation %s has no payment", ledger.ErrRecord, key.ID)
+	around, err := decodePresent(resp, looks)
+	if err != nil {
+		return ledger.Snapshot{}, err
 	}
-	now.Revision.Payment = resp.Kvs[0].ModRevision
-	now.Payment, err = ledger.DecodePayment(resp.Kvs[0].Value)
-	return now, err
+	if around.Revision.Payment == 0 || op.Joint() && around.Revision.Parent == 0 {
+		return ledger.Snapshot{}, fmt.Errorf("%w: operation %s has no payment, or no parent", ledger.ErrRecord, op.Key.ID)
+	}
+	now.Payment, now.Parent = around.Payment, around.Parent
+	now.Revision.Payment, now.Revision.Parent = around.Revision.Payment, around.Revision.Parent
+	return now, nil
 }
 
 // peek reads an operation and its marker, without the payment, and the revision

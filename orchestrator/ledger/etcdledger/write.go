@@ -1,6 +1,7 @@
 package etcdledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +27,11 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 	if err := ledger.CheckOwns(c); err != nil {
 		return ledger.Snapshot{}, err
 	}
-	// Only the payment of s counts: it may come with another operation of it.
-	s = ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}
+	// Only the payment and the parent of s count: it may come with another operation.
+	s = ledger.Snapshot{Payment: s.Payment, Parent: s.Parent, Revision: ledger.Revision{Payment: s.Revision.Payment, Parent: s.Revision.Parent}}
+	if err := ledger.CheckParent(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	guard, live, err := l.owner(c.Operation)
 	if err != nil {
 		return ledger.Snapshot{}, err
@@ -42,9 +46,9 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return paymentMoved(s, c.Payment, now)
+		return cmp.Or(moved(s, c, now), referenceTaken(now))
 	}
-	records, err := l.records(payment.Operation{}, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -55,6 +59,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 	w.then = append(records, marker)
 	if p := c.Payment; p != nil && s.Revision.Payment == 0 && p.MerchantReference != "" {
 		w.then = append(w.then, clientv3.OpPut(l.keys.merchantReference(*p), string(p.ID)))
+		l.takeUnique(w, p)
 	}
 	if !live {
 		return l.decline(ctx, w, ledger.ErrSessionLost)
@@ -97,9 +102,9 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return paymentMoved(s, c.Payment, now)
+		return moved(s, c, now)
 	}
-	records, err := l.records(s.Operation, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -129,6 +134,9 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	if err := ledger.CheckNews(c.News); err != nil {
 		return ledger.Snapshot{}, err
 	}
+	if err := ledger.CheckParent(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	w := l.prepare(s, c)
 	w.guard = append(w.guard,
 		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation))
@@ -139,9 +147,9 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 		case now.known(c.News):
 			return ledger.ErrEventKnown
 		}
-		return paymentMoved(s, c.Payment, now)
+		return moved(s, c, now)
 	}
-	records, err := l.records(s.Operation, c)
+	records, err := l.records(s, c)
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
@@ -201,6 +209,9 @@ func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
 		key := l.keys.payment(c.Payment.Tenant, c.Payment.ID)
 		w.guard = append(w.guard, modifiedAt(key, s.Revision.Payment)) // 0: absent
 	}
+	if c.Operation.Joint() {
+		l.withParent(w, s, c)
+	}
 	w.mine = func(now present) bool {
 		rev := now.Revision.Operation
 		return rev != 0 && rev != s.Revision.Operation && ledger.Wrote(c.Operation, now.Operation)
@@ -227,6 +238,9 @@ func after(s ledger.Snapshot, c ledger.Change, marks bool, rev int64) ledger.Sna
 	if c.Payment != nil {
 		s.Payment, s.Revision.Payment = *c.Payment, rev
 	}
+	if c.Parent != nil {
+		s.Parent, s.Revision.Parent = *c.Parent, rev
+	}
 	switch {
 	case c.Operation.Owner == "":
 		s.Marker, s.Revision.Marker = ledger.Marker{}, 0
@@ -244,29 +258,43 @@ const maxPuts = 9
 
 // records are the puts and deletes that follow from a change of an operation,
 // without its marker. No key occurs twice, which etcd would refuse.
-func (l *Ledger) records(before payment.Operation, c ledger.Change) ([]clientv3.Op, error) {
+func (l *Ledger) records(s ledger.Snapshot, c ledger.Change) ([]clientv3.Op, error) {
 	if err := checkChange(c); err != nil {
 		return nil, err
 	}
-	op, err := ledger.EncodeOperation(c.Operation)
-	if err != nil {
-		return nil, err
-	}
 	ops := make([]clientv3.Op, 0, maxPuts) // an Op is large, and growing would copy them
-	ops = append(ops, clientv3.OpPut(l.keys.operation(c.Operation.Key), string(op)))
-	open, err := l.putOpen(c.Operation)
+	ops, err := l.putOperation(ops, s.Operation, c.Operation)
 	if err != nil {
 		return nil, err
 	}
-	ops = append(ops, open)
+	if c.Parent != nil {
+		if ops, err = l.putParent(ops, s.Parent, *c.Parent); err != nil {
+			return nil, err
+		}
+	}
 	if c.Payment != nil {
 		p, err := ledger.EncodePayment(*c.Payment)
 		if err != nil {
 			return nil, err
 		}
 		ops = append(ops, clientv3.OpPut(l.keys.payment(c.Payment.Tenant, c.Payment.ID), string(p)))
+		ops = append(ops, l.giveUp(s.Payment, c.Payment)...)
 	}
-	return l.putReferences(ops, before, c.Operation)
+	return ops, nil
+}
+
+// putOperation adds to ops an operation with its entries of the indexes.
+func (l *Ledger) putOperation(ops []clientv3.Op, before, op payment.Operation) ([]clientv3.Op, error) {
+	raw, err := ledger.EncodeOperation(op)
+	if err != nil {
+		return nil, err
+	}
+	open, err := l.putOpen(op)
+	if err != nil {
+		return nil, err
+	}
+	ops = append(ops, clientv3.OpPut(l.keys.operation(op.Key), string(raw)), open)
+	return l.putReferences(ops, before, op)
 }
 
 // checkChange refuses what could not be found again under its key.

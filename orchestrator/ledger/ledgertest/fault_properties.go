@@ -73,6 +73,10 @@ func (w *world) wrote(got ledger.Snapshot, c ledger.Change) {
 	if c.Payment != nil {
 		same(w, "the payment", got.Payment, *c.Payment)
 	}
+	if c.Parent != nil {
+		same(w, "the parent", got.Parent, *c.Parent)
+		w.holds(w.read(1, c.Parent.Key))
+	}
 	w.holds(got)
 	_, ops, err := w.Ledgers[1].Payment(w.ctx(), got.Payment.Tenant, got.Payment.ID)
 	w.ok("payment", err)
@@ -182,7 +186,7 @@ func lostClaimNotMade(w *world) {
 }
 
 func lostThenTakenOver(w *world) {
-	for _, k := range kindsOfWrite()[3:] {
+	for _, k := range kindsOfWrite()[4:] {
 		s, c := k.prepare(w)
 		w.lost(k, s, c, false)
 		other := w.takenOver(1, w.read(1, s.Operation.Key))
@@ -194,7 +198,7 @@ func lostThenTakenOver(w *world) {
 }
 
 func lostTakeoverMade(w *world) {
-	k := kindsOfWrite()[2]
+	k := kindsOfWrite()[3]
 	for _, applied := range []bool{true, false} {
 		s, c := k.prepare(w)
 		w.lost(k, s, c, applied)

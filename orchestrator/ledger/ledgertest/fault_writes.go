@@ -31,6 +31,10 @@ func kindsOfWrite() []kindOfWrite {
 			s := w.authorized(1)
 			return s, w.capture(0, s, w.call(tenant, payment.MethodCapture), 100)
 		}, ledger.Ledger.Claim},
+		{"claim of a completion", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.waiting(1)
+			return s.ForChild(), w.completion(0, s, w.call(tenant, payment.MethodComplete))
+		}, ledger.Ledger.Claim},
 		{"takeover", func(w *world) (ledger.Snapshot, ledger.Change) {
 			s := w.claimed(1)
 			s = w.advance(1, s, w.parked(s, w.t0))
@@ -43,6 +47,10 @@ func kindsOfWrite() []kindOfWrite {
 		{"park of a capture", func(w *world) (ledger.Snapshot, ledger.Change) {
 			s := w.capturing(0, w.authorized(1), 100)
 			return s, w.parked(s, w.t0.Add(time.Minute))
+		}, ledger.Ledger.Advance},
+		{"outcome of a completion", func(w *world) (ledger.Snapshot, ledger.Change) {
+			s := w.completing(0, w.waiting(1))
+			return s, w.both(s, payment.StateSucceeded)
 		}, ledger.Ledger.Advance},
 		advance("success", func(w *world, s ledger.Snapshot) ledger.Change { return w.outcome(s, payment.StateSucceeded) }),
 		advance("decline", func(w *world, s ledger.Snapshot) ledger.Change { return w.outcome(s, payment.StateDeclined) }),

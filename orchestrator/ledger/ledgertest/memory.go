@@ -45,6 +45,7 @@ type Store struct {
 	markers    map[payment.OperationKey]marker
 	open       map[payment.OperationKey]ledger.Open
 	references map[ledger.Reference]payment.OperationKey
+	uniques    map[Unique]payment.ID
 	anchors    map[string][]byte
 	events     map[payment.EventKey][]byte
 	attention  map[attentionKey][]byte
@@ -116,7 +117,7 @@ func NewStore(tb testing.TB, c Config) *Store {
 		config: c, hook: c.Hook, changed: make(chan struct{}),
 		boots: map[payment.BootID]*boot{}, operations: map[payment.OperationKey]record{}, payments: map[paymentKey]record{},
 		markers: map[payment.OperationKey]marker{}, open: map[payment.OperationKey]ledger.Open{},
-		references: map[ledger.Reference]payment.OperationKey{}, anchors: map[string][]byte{},
+		references: map[ledger.Reference]payment.OperationKey{}, uniques: map[Unique]payment.ID{}, anchors: map[string][]byte{},
 		events: map[payment.EventKey][]byte{}, attention: map[attentionKey][]byte{},
 		history: map[version][]byte{}, nonces: map[string]ownership{},
 	}
@@ -234,6 +235,11 @@ func (s *Store) snapshot(k payment.OperationKey) (ledger.Snapshot, error) {
 	if err != nil {
 		return ledger.Snapshot{}, err
 	}
+	if op.Joint() {
+		if err := s.parent(&snap, op); err != nil {
+			return ledger.Snapshot{}, err
+		}
+	}
 	m := s.marker(k)
 	snap.Operation, snap.Revision.Operation = op, rec.revision
 	snap.Marker, snap.Revision.Marker = m.Marker, m.revision
@@ -264,6 +270,12 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 			return ledger.Snapshot{}, err
 		}
 	}
+	var rawParent []byte
+	if c.Parent != nil {
+		if rawParent, err = ledger.EncodeOperation(*c.Parent); err != nil {
+			return ledger.Snapshot{}, err
+		}
+	}
 	news, err := encodeNews(b, op.Key, c.News)
 	if err != nil {
 		return ledger.Snapshot{}, err
@@ -272,6 +284,9 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 	s.operations[op.Key] = record{raw, s.revision}
 	s.history[version{operation: op.Key, revision: s.revision}] = raw
 	s.nonces[op.Nonce] = ownership{op.Key, op.Epoch}
+	if c.Parent != nil {
+		s.keepParent(*c.Parent, rawParent)
+	}
 	if c.Payment != nil {
 		s.keepPayment(*c.Payment, rawPayment)
 	}
@@ -284,6 +299,7 @@ func (s *Store) commit(b payment.BootID, c ledger.Change, holder *lease) (ledger
 // keepPayment stores a payment at the present revision.
 func (s *Store) keepPayment(p payment.Payment, raw []byte) {
 	k := paymentKey{p.Tenant, p.ID}
+	s.keepUnique(p)
 	s.payments[k] = record{raw, s.revision}
 	s.history[version{payment: k, revision: s.revision}] = raw
 }

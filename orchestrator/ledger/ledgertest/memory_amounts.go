@@ -14,6 +14,7 @@ import (
 func (f *faults) payment(name string, snap ledger.Snapshot, c ledger.Change) {
 	p, old := *c.Payment, snap.Payment
 	f.unless(p.Tenant == c.Operation.Key.Tenant && p.ID == c.Operation.PaymentID, "%s on payment %s of tenant %s", name, p.ID, p.Tenant)
+	f.unique(name, snap, p)
 	f.unless(p.Version == old.Version+1, "%s takes the payment from version %d to %d", name, old.Version, p.Version)
 	f.unless(p.Captured+p.CaptureReserved <= p.Authorized, "%s takes or reserves more than was authorized", name)
 	var back int64 // of what was refunded, since the provider undid it

@@ -52,6 +52,7 @@ func (s *Store) claimFaults(b payment.BootID, snap ledger.Snapshot, c ledger.Cha
 		f.reserves(name, snap, c)
 		f.unless(s.returnedPayment(snap, *c.Payment), "%s on a payment that no ledger returned", name)
 	}
+	s.joins(&f, name, snap, c)
 	f.unless(c.Payment != nil || op.Held == 0 && op.Method != payment.MethodVoid, "%s takes nothing of its payment", name)
 	return f
 }
@@ -75,7 +76,7 @@ func (s *Store) takeoverFaults(b payment.BootID, snap ledger.Snapshot, c ledger.
 	f.unless(bytes.Equal(op.Sealed, old.Sealed), "%s that changes the sealed request", name)
 	f.unless(bytes.Equal(op.Response, old.Response), "%s that changes the response", name)
 	f.unless(!op.NextCheck.IsZero(), "%s that is never due", name)
-	f.unless(c.Payment == nil, "%s that changes the payment", name)
+	f.unless(c.Payment == nil && c.Parent == nil, "%s that changes the payment or the parent", name)
 	f.unless(s.fresh(op), "%s with a nonce that was used before", name)
 	return f
 }
@@ -105,7 +106,8 @@ func (s *Store) advanceFaults(snap ledger.Snapshot, c ledger.Change) []string {
 		f.outsideOf(name, op, snap.Payment, *c.Payment)
 	}
 	f.unless(c.Payment != nil || !op.State.Final(), "%s does not show in its payment", name)
-	f.unless(c.Payment == nil || op.Touches(old), "%s shows in a payment that it does not touch", name)
+	s.parts(&f, name, snap, c)
+	f.unless(c.Payment == nil || op.Touches(old) || c.Parent != nil, "%s shows in a payment that it does not touch", name)
 	return f
 }
 
@@ -140,7 +142,7 @@ func (f *faults) kept(name string, old, op payment.Operation) {
 	f.unless(!old.State.Final(), "%s: %s is final", name, old.State)
 	f.unless(op.Key == old.Key && op.Method == old.Method && op.Reference == old.Reference && op.Fingerprint == old.Fingerprint &&
 		op.PaymentID == old.PaymentID && op.Parent == old.Parent && op.Amount == old.Amount && op.Created.Equal(old.Created) &&
-		op.Held == old.Held && op.Last == old.Last && op.Deadline.Equal(old.Deadline), "%s changes what the claim fixed", name)
+		op.Held == old.Held && op.Last == old.Last && (op.Child == old.Child || op.Child == "") && op.Deadline.Equal(old.Deadline), "%s changes what the claim fixed", name)
 }
 
 // attempts checks that attempts are only added, each after the one before was

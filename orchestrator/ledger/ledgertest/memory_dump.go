@@ -16,6 +16,7 @@ type Dump struct {
 	Markers    map[payment.OperationKey]ledger.Marker
 	Open       map[payment.OperationKey]ledger.Open
 	References map[ledger.Reference]payment.OperationKey
+	Uniques    map[Unique]payment.ID
 	Anchors    map[string][]byte
 	Events     []ledger.Taken      // in order of account and id
 	Attention  []payment.Attention // in order of tenant and id
@@ -30,7 +31,7 @@ func (s *Store) Dump() (Dump, error) {
 	defer s.mu.Unlock()
 	d := Dump{
 		Operations: map[payment.OperationKey]payment.Operation{}, Markers: map[payment.OperationKey]ledger.Marker{},
-		Open: maps.Clone(s.open), References: maps.Clone(s.references), Anchors: maps.Clone(s.anchors), Writes: s.revision,
+		Open: maps.Clone(s.open), References: maps.Clone(s.references), Anchors: maps.Clone(s.anchors), Uniques: maps.Clone(s.uniques), Writes: s.revision,
 	}
 	var err error
 	if d.Events, err = s.eventsInOrder(); err != nil {

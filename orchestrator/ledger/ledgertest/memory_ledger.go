@@ -2,7 +2,9 @@ package ledgertest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -119,7 +121,7 @@ func (l *Memory) session() (*lease, error) {
 
 // Claim implements ledger.Ledger.
 func (l *Memory) Claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, error) {
-	if err := ledger.CheckOwns(c); err != nil {
+	if err := errors.Join(ledger.CheckOwns(c), ledger.CheckParent(ledger.Snapshot{Parent: s.Parent, Revision: ledger.Revision{Parent: s.Revision.Parent}}, c)); err != nil {
 		return ledger.Snapshot{}, err
 	}
 	l.store.check(func() []string { return l.store.claimFaults(l.boot, s, c) })
@@ -144,6 +146,13 @@ func (l *Memory) claim(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, err
 	}
 	if l.store.full {
 		return ledger.Snapshot{}, ledger.ErrFull
+	}
+	if err := l.store.referenceTaken(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
+	if err := l.store.parentMoved(s, c); err != nil {
+		now, read := l.store.paymentSnapshot(paymentKey{k.Tenant, c.Operation.PaymentID})
+		return now, cmp.Or(read, err)
 	}
 	if c.Payment != nil {
 		now, err := l.store.paymentSnapshot(paymentKey{c.Payment.Tenant, c.Payment.ID})
@@ -186,6 +195,9 @@ func (l *Memory) Advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	if err := ledger.CheckNews(c.News); err != nil {
 		return ledger.Snapshot{}, err
 	}
+	if err := ledger.CheckParent(s, c); err != nil {
+		return ledger.Snapshot{}, err
+	}
 	l.store.check(func() []string { return l.store.advanceFaults(s, c) })
 	return l.write(ctx, kindOfAdvance(s, c), c.Operation.Key, func() (ledger.Snapshot, error) { return l.advance(s, c) })
 }
@@ -207,6 +219,9 @@ func (l *Memory) advance(s ledger.Snapshot, c ledger.Change) (ledger.Snapshot, e
 	}
 	if c.Payment != nil && now.Revision.Payment != s.Revision.Payment {
 		return now, fmt.Errorf("payment %s: %w", c.Payment.ID, ledger.ErrPaymentMoved)
+	}
+	if err := l.store.parentMoved(s, c); err != nil {
+		return now, err
 	}
 	return l.store.commit(l.boot, c, nil)
 }

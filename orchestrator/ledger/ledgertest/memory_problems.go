@@ -40,6 +40,7 @@ func (d Dump) Problems() []string {
 		d.payment(&f, p)
 	}
 	d.news(&f, payments)
+	d.uniques(&f)
 	return f
 }
 
@@ -62,6 +63,7 @@ func (d Dump) operation(f *faults, op payment.Operation) {
 	_, cancel := op.Current().Step(payment.StepCancel(1))
 	f.unless(op.State != payment.StateFencing || cancel, "operation %s is fenced without a cancel", k.ID)
 	f.unless(!op.Halted || op.Owner == "", "operation %s is halted and has an owner", k.ID)
+	d.child(f, op)
 	for _, r := range ledger.References(op) {
 		_, found := d.References[r]
 		f.unless(found, "operation %s: reference %q on account %s is not in the index", k.ID, r.Name, r.Account)

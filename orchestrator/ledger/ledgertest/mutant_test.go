@@ -747,7 +747,7 @@ func liveMutants() []mutant {
 
 func mutants() []mutant {
 	return slices.Concat(guardMutants(), claimMutants(), takeoverMutants(), outcomeMutants(), readMutants(), indexMutants(),
-		amountMutants(), listMutants(), liveMutants(), eventMutants(), recordMutants(), attentionMutants(), orphanMutants(), fenceMutants(), lostNewsMutants())
+		amountMutants(), listMutants(), liveMutants(), eventMutants(), recordMutants(), attentionMutants(), orphanMutants(), fenceMutants(), lostNewsMutants(), jointMutants(), uniqueMutants())
 }
 
 // mutantVariable names the mutant that a child process of this test is to run.

@@ -30,6 +30,8 @@ func groups() []group {
 		{"takeover", takeoverProperties()},
 		{"failover", failoverProperties()},
 		{"fence", fenceProperties()},
+		{"joint", jointProperties()},
+		{"unique", uniqueProperties()},
 		{"event", eventProperties()},
 		{"record", recordProperties()},
 		{"attention", attentionProperties()},

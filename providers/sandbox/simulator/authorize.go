@@ -37,7 +37,7 @@ func authorization(c call, in order, st step) *object {
 	case outcomeAction:
 		o.Status = StatusRequiresAction
 		o.NextAction = &nextAction{Type: "redirect", URL: "http://" + c.host + "/v1/actions/" + o.ID, Method: http.MethodGet}
-	case outcomeFail, outcomePendingFail: // of the other verbs
+	case outcomeFail, outcomePendingFail, outcomeStay: // of the other verbs
 	}
 	return o
 }

@@ -37,6 +37,8 @@ type order struct {
 	Reason    string `json:"reason"`
 	Capture   string `json:"capture"` // manual or automatic
 	Token     string `json:"token"`
+
+	Parameters map[string]string `json:"parameters"` // of a completion
 }
 
 // reply is what a call is to be answered, and how that goes wrong.
@@ -107,6 +109,10 @@ func (s *Simulator) read(c call) (in order, turns []script, refused *apiError) {
 	if err != nil {
 		return in, nil, &apiError{status: http.StatusBadRequest, Code: CodeInvalidRequest, Message: err.Error()}
 	}
+	if c.verb == KindComplete && len(p[c.verb]) == 0 {
+		turns, refused = s.result(in)
+		return in, turns, refused
+	}
 	return in, p[c.verb], nil
 }
 
@@ -117,6 +123,9 @@ func (s *Simulator) token(c call, in order) (token string, refused *apiError) {
 	}
 	if c.verb == KindCancel {
 		return s.state.tokenOf(c.merchant, in.Reference), nil
+	}
+	if c.verb == KindComplete {
+		return s.state.completable(c)
 	}
 	return s.state.acceptable(c, in)
 }
@@ -132,8 +141,8 @@ func (in *order) decode(c call) error {
 	switch {
 	case in.Reference == "" || len(in.Reference) > 64:
 		return fmt.Errorf("reference must have 1 to 64 characters, it has %d", len(in.Reference))
-	case c.verb == KindVoid || c.verb == KindCancel:
-		return nil // it releases whatever is left
+	case c.verb == KindVoid || c.verb == KindCancel || c.verb == KindComplete:
+		return nil // it is about whatever is there
 	case in.Amount <= 0:
 		return fmt.Errorf("amount must be positive, it is %d", in.Amount)
 	case len(in.Currency) != 3 || strings.Trim(in.Currency, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
@@ -221,9 +230,9 @@ func (s *Simulator) commit(c call, in order, t turn, entries []Entry) (deed, err
 		entries = append(append(entries, d.stored(c, t)), d.effects...)
 	}
 	// What others can take is reserved before, so that they may go on while this is
-	// written and share its fsync. A cancel reserves nothing: what it has found must
+	// written and share its fsync. A cancel or a completion reserves nothing: what it has found must
 	// not change until it is done.
-	if err := s.write(c.verb == KindCancel, entries); err != nil {
+	if err := s.write(c.verb == KindCancel || c.verb == KindComplete, entries); err != nil {
 		t.record.busy = false
 		s.state.abandon(d.made)
 		return deed{}, err
@@ -246,6 +255,9 @@ func (s *Simulator) write(alone bool, entries []Entry) error {
 func (s *state) do(c call, in order, t turn) deed {
 	if c.verb == KindCancel {
 		return s.cancel(c, in, t)
+	}
+	if c.verb == KindComplete {
+		return s.complete(c, in, t)
 	}
 	var d deed
 	if c.verb == verbAuthorize {
@@ -296,6 +308,9 @@ func (s *state) end(o *object, at time.Time) []Entry {
 	if o.Kind == KindCancel {
 		entries, _ := s.cancelled(o, at, 0)
 		return entries
+	}
+	if o.Kind == KindComplete {
+		return s.endCompletion(o, at)
 	}
 	entry := o.effect(at, 0)
 	parent := s.objects[o.Parent]

@@ -40,6 +40,9 @@ const (
 	// amount is what that released; it is 0 where nothing was held. It takes an effect
 	// back and is none itself.
 	KindCancel Kind = "cancel"
+	// KindComplete: an authorization that required an action went on, as its outcome
+	// says. The effect, if that has one, is an entry of its own.
+	KindComplete Kind = "complete"
 	// KindFailed: a pending capture, refund or void, or a cancel, ended without an effect.
 	KindFailed Kind = "failed"
 	// KindStored: an answer was stored under a key.
@@ -53,7 +56,7 @@ const (
 const verbAuthorize Kind = ""
 
 // verbs lists what can be asked of an authorization.
-func verbs() []Kind { return []Kind{KindCapture, KindRefund, KindVoid, KindCancel} }
+func verbs() []Kind { return []Kind{KindCapture, KindRefund, KindVoid, KindCancel, KindComplete} }
 
 // EffectKinds lists the kinds of entries that record an effect. KindCancel is not
 // one: it releases what nobody wants any longer, and the effect that it takes back
@@ -93,6 +96,7 @@ type Entry struct {
 	Failure  string          `json:"failure,omitempty"`   // with which a stored pending object is going to fail
 	Body     []byte          `json:"body,omitempty"`      // of a delayed copy
 	Due      time.Time       `json:"due,omitzero"`        // of a delayed copy, or of a pending outcome
+	Outcome  outcome         `json:"outcome,omitempty"`   // of a completion
 }
 
 // effectLog is an append-only file of entries. Append returns when the entries

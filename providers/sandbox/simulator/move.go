@@ -69,7 +69,7 @@ func (s *state) move(c call, in order, st step) *object {
 		if st.outcome == outcomePendingFail {
 			o.Failure = string(c.verb) + "_failed"
 		}
-	case outcomeEffect, outcomeNone, outcomeDecline, outcomeAction:
+	case outcomeEffect, outcomeNone, outcomeDecline, outcomeAction, outcomeStay:
 	}
 	s.reserve(o)
 	return o
@@ -137,7 +137,7 @@ func (o *object) tally(verb Kind, reserved, done int64) {
 		o.refunding, o.Refunded = o.refunding+reserved, o.Refunded+done
 	case KindVoid:
 		o.voiding, o.Voided = o.voiding+reserved, o.Voided+done
-	case verbAuthorize, KindCancel, KindRequest, KindQuery, KindEffect, KindFailed, KindStored, KindDelayed:
+	case verbAuthorize, KindCancel, KindComplete, KindRequest, KindQuery, KindEffect, KindFailed, KindStored, KindDelayed:
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	outcomeAction      outcome = "action"       // of an authorization
 	outcomeFail        outcome = "fail"         // of the other verbs
 	outcomePendingFail outcome = "pending_fail" // of the other verbs
+	outcomeStay        outcome = "stay"         // of a completion: all stays as it is
 )
 
 // delivery is how a step's answer reaches the client, or does not.
@@ -84,12 +85,17 @@ type Token struct {
 
 // Tokens lists the tokens of one step, in the order in which people should read
 // them: those of authorizations, then those whose authorization goes well and that
-// say what becomes of a capture, a refund, a void or a cancel. See the package
+// say what becomes of a capture, a refund, a void or a cancel, and those that say
+// what becomes of a completion. See the package
 // comment for how steps are combined.
 func Tokens() []Token {
 	tokens := named(tokenPrefix, authorizeSteps())
 	for _, verb := range verbs() {
-		tokens = append(tokens, named(tokenPrefix+"ok_"+string(verb)+"_", furtherSteps(verb))...)
+		on := "ok_"
+		if verb == KindComplete {
+			on = "requires_action_"
+		}
+		tokens = append(tokens, named(tokenPrefix+on+string(verb)+"_", furtherSteps(verb))...)
 	}
 	return tokens
 }
@@ -129,8 +135,11 @@ func authorizeSteps() []Token {
 	}, faults()...)
 }
 
-// furtherSteps are the steps of a capture, refund, void or cancel.
+// furtherSteps are the steps of a capture, refund, void, cancel or completion.
 func furtherSteps(verb Kind) []Token {
+	if verb == KindComplete {
+		return completeSteps()
+	}
 	if verb == KindCancel {
 		return append([]Token{
 			{"ok", "cancels, as far as its state allows", answered(outcomeEffect)},

@@ -9,6 +9,7 @@
 //	POST /v1/authorizations/{id}/captures   of amount; as often as the hold lasts
 //	POST /v1/authorizations/{id}/refunds    of amount; as often as captures last
 //	POST /v1/authorizations/{id}/void       releases what is held and not captured
+//	POST /v1/authorizations/{id}/complete   with what the shopper brought back; see below
 //	POST /v1/cancels                        of reference; see below
 //	GET  /v1/authorizations?reference=R     {"data":[…]}; captures, refunds, voids alike
 //	GET  /v1/authorizations/{id}            captures, refunds, voids alike
@@ -51,6 +52,15 @@
 // late copy of its request is answered as the first was, "authorized" of what was
 // cancelled since. Only a look-up shows what an authorization is now.
 //
+// # Completions
+//
+// A completion, {"reference":R,"parameters":{…}}, goes on with an authorization that
+// requires an action, as the parameter result says: approve, decline, pending, again,
+// or whatever goes wrong. Without it nobody came back, and the authorization stays as
+// it is. One that does not require an action any more stays as it is too, one that was
+// cancelled above all. The answer is the authorization, and stored and replayed. The
+// effect is the authorization's: a completion has none.
+//
 // # Idempotency
 //
 // The answer to the first request that was executed under a key is stored and
@@ -69,8 +79,9 @@
 // last step for ever. A step that waits takes a duration: tok_pending_5s,
 // tok_late_300ms. Tokens lists the steps.
 //
-// Captures, refunds, voids and cancels carry no token: that of their authorization
-// says what goes wrong with them, after _capture_, _refund_, _void_ or _cancel_, as in
+// Captures, refunds, voids, cancels and completions carry no token: that of their
+// authorization says what goes wrong with them, after _capture_, _refund_, _void_,
+// _cancel_ or _complete_, as in
 // tok_ok_capture_500_after_effect_then_429_refund_timeout. Where a verb is written
 // more than once, the keys that act on the authorization with it take turns: of
 // tok_ok_capture_ok_capture_drop, every second capture is cut off. The keys of
@@ -176,6 +187,7 @@ func Open(c Config) (*Simulator, error) {
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/captures", s.authenticated(s.post(KindCapture)))
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/refunds", s.authenticated(s.post(KindRefund)))
 	s.mux.HandleFunc("POST /v1/authorizations/{id}/void", s.authenticated(s.post(KindVoid)))
+	s.mux.HandleFunc("POST /v1/authorizations/{id}/complete", s.authenticated(s.post(KindComplete)))
 	s.mux.HandleFunc("POST /v1/cancels", s.authenticated(s.post(KindCancel)))
 	for path, verb := range map[string]Kind{
 		"authorizations": verbAuthorize, "captures": KindCapture, "refunds": KindRefund, "voids": KindVoid,

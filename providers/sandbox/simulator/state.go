@@ -125,7 +125,7 @@ func (s *state) replay(entries []Entry) (delayed map[string]Entry, pending []obj
 			if e.Stored != nil {
 				s.replayStored(e)
 			}
-		case KindEffect, KindCapture, KindRefund, KindVoid, KindCancel, KindFailed:
+		case KindEffect, KindCapture, KindRefund, KindVoid, KindCancel, KindComplete, KindFailed:
 			s.happened([]Entry{e})
 		case KindDelayed:
 			delayed[e.Object] = e
@@ -232,6 +232,10 @@ func (s *state) finish(t turn, d deed) {
 // happened applies entries of effects and failures. The caller holds mu, or is alone.
 func (s *state) happened(entries []Entry) {
 	for _, e := range entries {
+		if e.Kind == KindComplete {
+			s.goneOn(e)
+			continue
+		}
 		if a := s.objects[e.Parent]; a != nil && e.Kind == KindCancel {
 			a.cancel(e.Amount)
 		}

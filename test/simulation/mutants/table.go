@@ -28,6 +28,7 @@ func table() []mutant {
 	list = append(list, fenceMutants()...)
 	list = append(list, guardMutants()...)
 	list = append(list, moneyMutants()...)
+	list = append(list, jointMutants()...)
 	return append(list, promiseMutants()...)
 }
 
@@ -42,6 +43,8 @@ const (
 	flight      = "orchestrator/flight.go"
 	sandbox     = "orchestrator/mapping/sandbox.csv"
 	memory      = "orchestrator/ledger/ledgertest/memory_ledger.go"
+	complete    = "orchestrator/complete.go"
+	joint       = "orchestrator/ledger/ledgertest/memory_joint.go"
 	contract    = "orchestrator/ledger/ledger.go"
 	idempotency = "interceptors/idempotency.go"
 )
@@ -164,6 +167,32 @@ func moneyMutants() []mutant {
 		}}},
 		{"void that does not block captures", []edit{{amounts, "	if p.Voiding != \"\" {\n		return 0\n	}", ""}}},
 		{"void beside a capture", []edit{{amounts, "		if p.CaptureReserved == 0 {\n			left = p.Capturable()\n		}", "		left = p.Capturable()"}}},
+	}
+}
+
+// jointMutants write a completion without its authorization, or one over what has
+// become of the other. "A new provider key per takeover", above, is caught at
+// completions as well.
+func jointMutants() []mutant {
+	const moved = "	if c.Parent != nil && s.operations[c.Parent.Key].revision != snap.Revision.Parent {\n"
+	only := func(when string) []edit {
+		return []edit{{joint, moved, strings.Replace(moved, "c.Parent != nil", "c.Parent != nil && "+when, 1)}}
+	}
+	return []mutant{
+		{"T1 without the parent's revision", only("snap.Revision.Operation != 0")},
+		{"T2 without the parent's revision", only("snap.Revision.Operation == 0")},
+		{"T2 without the parent", []edit{{complete, "	return f.render(ledger.Change{Parent: &next}, t, applied)\n", "	c, err := f.render(ledger.Change{Parent: &next}, t, applied)\n	c.Parent = nil\n	return c, err\n"}}},
+		{"a child that does not follow its parent", []edit{{
+			complete, "	case f.apart() && parent.State.Final():\n		return f.render(ledger.Change{}, parent.SameEnd(t.Report, now), payment.Applied{})\n",
+			"	case f.apart() && parent.State.Final():\n		return f.render(ledger.Change{}, t, applied)\n",
+		}}},
+		{"an answer settles what is being cancelled", []edit{
+			{complete, "	case f.apart():\n		op, err := f.op().Next(payment.Park{", "	case f.apart() && parent.State != payment.StateFencing:\n		op, err := f.op().Next(payment.Park{"},
+			{"orchestrator/payment/joint.go", "	return op.State == StateRequiresAction && op.Child == child", "	return (op.State == StateRequiresAction || op.State == StateFencing) && op.Child == child"},
+		}},
+		{"a look that found nothing settled ends both", []edit{{
+			complete, "	d.settle.Apart = true\n	return d\n}\n\n// refusedAlone", "	return d\n}\n\n// refusedAlone",
+		}}},
 	}
 }
 
