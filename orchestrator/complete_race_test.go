@@ -202,9 +202,17 @@ func TestNothingIsSentIntoACancel(t *testing.T) {
 
 // Goal: a completion whose answer arrives when its authorization is being cancelled
 // settles nothing, for the cancel may still undo it; what the object shows after the
-// cancel ends both. Method: an owner that was paused with the answer in its hands.
+// cancel ends both. Method: an owner that was paused with the answer in its hands, and
+// goes on before and after that is seen.
 func TestAnswerIntoACancel(t *testing.T) {
 	t.Parallel()
+	for _, seen := range []bool{false, true} {
+		answerIntoACancel(t, seen)
+	}
+}
+
+func answerIntoACancel(t *testing.T, seen bool) {
+	t.Helper()
 	b := newBank(payment.CompletionSend)
 	b.visits = []visit{approves}
 	atBank(t, b, func(w *world, id payment.ID, authorize payment.Call) {
@@ -217,17 +225,33 @@ func TestAnswerIntoACancel(t *testing.T) {
 		w.store.EndSession("one")
 		time.Sleep(5 * time.Minute)
 		b.set("requires_action") // the look-up lags behind what was executed
-		if err := two.Visit(w.Context(), authorize.OperationKey()); err != nil {
-			t.Fatal(err)
+		look := func(blind bool) {
+			b.mu.Lock()
+			b.blind = blind
+			b.mu.Unlock()
+			if err := two.Visit(w.Context(), authorize.OperationKey()); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if op := w.operation(authorize); op.State != failed {
-			t.Fatalf("the authorization is %s", op.State)
+		if look(!seen); (w.operation(authorize).State == failed) != seen {
+			t.Fatalf("the authorization is %s", w.operation(authorize).State)
 		}
 		close(paused)
 		time.Sleep(time.Minute)
+		if !seen {
+			w.together(call, authorize, [2]payment.State{unknown, payment.StateFencing}, payment.StatusUnknown)
+			look(false)
+			if err := two.Visit(w.Context(), call.OperationKey()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		w.together(call, authorize, both(failed), payment.StatusFailed)
-		if b.effects() != 0 || len(w.attention()) != 1 {
-			t.Errorf("%d effects; attention %v", b.effects(), w.attention())
+		if b.effects() != 0 {
+			t.Errorf("%d effects", b.effects())
+		}
+		// Who still holds the answer when the authorization has ended says so.
+		if alarmed := len(w.attention()) > 0; alarmed != seen {
+			t.Errorf("attention %v", w.attention())
 		}
 	})
 }

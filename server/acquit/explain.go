@@ -106,6 +106,8 @@ func duty(r refusal) (do string, effectPossible bool) {
 	case "AMOUNT_EXCEEDS_AUTHORIZED", "AMOUNT_EXCEEDS_CAPTURED", "CURRENCY_MISMATCH",
 		"PAYMENT_NOT_CAPTURABLE", "PAYMENT_NOT_REFUNDABLE", "PAYMENT_NOT_VOIDABLE", "PAYMENT_NOT_COMPLETABLE":
 		return "nothing was done; read the payment (acquit get) and decide anew", false
+	case "MERCHANT_REFERENCE_EXISTS":
+		return "nothing was done; find the payment that has it (acquit list --merchant-reference) and decide anew", false
 	case "NO_ROUTE":
 		return "no configured account can take it; change the request (--account, --token, --currency, --capture) or the configuration", false
 	case "UNSUPPORTED_BY_PROVIDER":

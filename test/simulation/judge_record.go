@@ -24,13 +24,7 @@ func (j *judge) version(old, now payment.Operation) {
 	}
 	switch {
 	case negative(now.State) && !negative(old.State):
-		why := ""
-		if now.Method == payment.MethodComplete {
-			why = j.aloneInDoubt(now, now.Current().Evidence)
-		} else {
-			why = j.doubt(old, len(now.Attempts)-1, now.Current().Evidence)
-		}
-		if why != "" {
+		if why := j.undecided(old, now); why != "" {
 			h.violate("I8", "%s is %s, but %s", name, now.State, why)
 		}
 	case now.State == payment.StateSucceeded && old.State != payment.StateSucceeded:
@@ -149,6 +143,14 @@ func (j *judge) filed(op payment.Operation) {
 	case op.State == payment.StateIntent && op.Owner == "":
 		h.violate("I5", "%s is an intent that nobody owns", name)
 	}
+}
+
+// undecided says why an operation may not be negative now; "" if it may.
+func (j *judge) undecided(old, now payment.Operation) string {
+	if now.Method == payment.MethodComplete {
+		return j.aloneInDoubt(now, now.Current().Evidence)
+	}
+	return j.doubt(old, len(now.Attempts)-1, now.Current().Evidence)
 }
 
 // doubt says why the n-th attempt of an operation is not closed by allowed

@@ -124,8 +124,8 @@ const (
 	// an account changed.
 	ErrorReason_ERROR_REASON_NO_ROUTE ErrorReason = 23
 	// ALREADY_EXISTS: a live payment has this merchant reference, where the
-	// configuration asks for unique ones. Nothing was sent. Find that payment by
-	// ListPayments.
+	// configuration asks for unique ones. Nothing was sent. Read that
+	// payment: payment_id in the metadata of the ErrorInfo names it.
 	ErrorReason_ERROR_REASON_MERCHANT_REFERENCE_EXISTS ErrorReason = 24
 	// RESOURCE_EXHAUSTED with RetryInfo: the server sheds load. Nothing was done.
 	// Retry with the same key after the delay.

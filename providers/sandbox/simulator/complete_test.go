@@ -49,14 +49,18 @@ func TestCompletionsInTurn(t *testing.T) {
 				t.Helper()
 				h.cancel(t, "cancel", "REF")
 			},
-			[2]string{"approve", "approve"}, [2]got{{200, "cancelled"}, {200, "cancelled"}}, "cancelled", 0,
+			[2]string{"approve", "approve"},
+			[2]got{{200, "cancelled"}, {200, "cancelled"}},
+			"cancelled", 0,
 		},
 		"after the redirect was opened": {
 			func(t *testing.T, h *harness, id string) {
 				t.Helper()
 				h.get(t, "/v1/actions/"+id)
 			},
-			[2]string{"decline", "approve"}, [2]got{authorized, authorized}, "authorized", 1,
+			[2]string{"decline", "approve"},
+			[2]got{authorized, authorized},
+			"authorized", 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

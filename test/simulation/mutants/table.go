@@ -186,10 +186,6 @@ func jointMutants() []mutant {
 			complete, "	case f.apart() && parent.State.Final():\n		return f.render(ledger.Change{}, parent.SameEnd(t.Report, now), payment.Applied{})\n",
 			"	case f.apart() && parent.State.Final():\n		return f.render(ledger.Change{}, t, applied)\n",
 		}}},
-		{"an answer settles what is being cancelled", []edit{
-			{complete, "	case f.apart():\n		op, err := f.op().Next(payment.Park{", "	case f.apart() && parent.State != payment.StateFencing:\n		op, err := f.op().Next(payment.Park{"},
-			{"orchestrator/payment/joint.go", "	return op.State == StateRequiresAction && op.Child == child", "	return (op.State == StateRequiresAction || op.State == StateFencing) && op.Child == child"},
-		}},
 		{"a look that found nothing settled ends both", []edit{{
 			complete, "	d.settle.Apart = true\n	return d\n}\n\n// refusedAlone", "	return d\n}\n\n// refusedAlone",
 		}}},
