@@ -164,7 +164,7 @@ type news struct {
 // by the object: so it is with what operations do, and with the end of one that is
 // told like a reversal, since the provider may not say whether it had succeeded.
 func (n *news) aboutOurs() bool {
-	if n.event.Outside.Kind.Ordinary() {
+	if n.event.Outside.Kind.Ordinary() && n.event.Method != payment.MethodAuthorize {
 		return true
 	}
 	answer := n.event.Answer

@@ -145,6 +145,10 @@ func fits(o payment.Outside, m payment.Method) bool {
 		return m == payment.MethodCapture
 	case payment.OutsideRefund, payment.OutsideRefundReversal:
 		return m == payment.MethodRefund
+	case payment.OutsideVoid:
+		return m == payment.MethodVoid || m == payment.MethodAuthorize
+	case payment.OutsideExpiry:
+		return m == payment.MethodAuthorize
 	case payment.OutsideDispute:
 		return m == ""
 	}

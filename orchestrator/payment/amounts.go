@@ -225,6 +225,8 @@ func (p Payment) releaseRest() Payment {
 // settled is the status that the posted amounts make.
 func (p Payment) settled() Status {
 	switch {
+	case p.Captured == 0 && p.Authorized == 0 && slices.ContainsFunc(p.Outside, func(o Outside) bool { return o.Kind == OutsideExpiry }):
+		return StatusExpired
 	case p.Captured == 0 && p.Authorized == 0:
 		return StatusVoided
 	case p.Captured == 0:
@@ -260,8 +262,11 @@ func (p Payment) afterAuthorize(op Operation, applied Applied) Payment {
 		p.Status = StatusFailed
 	case StateSucceeded:
 		p.Authorized, p.ExpireTime = applied.Amount.MinorUnits, applied.ExpireTime
-		if applied.Captured {
+		switch {
+		case applied.Captured:
 			p.Captured = p.Authorized
+		case p.CaptureMode == CaptureAutomatic:
+			p = p.awaitCapture()
 		}
 		p.Status = p.settled()
 	}

@@ -45,6 +45,10 @@ const (
 	OutsideCaptureReversal OutsideKind = "capture_reversal"
 	// OutsideRefundReversal: the provider undid a refund that had succeeded.
 	OutsideRefundReversal OutsideKind = "refund_reversal"
+	// OutsideVoid: somebody else cancelled what was held. It has no amount.
+	OutsideVoid OutsideKind = "void"
+	// OutsideExpiry: the provider let the hold lapse. It has no amount.
+	OutsideExpiry OutsideKind = "expiry"
 )
 
 // Outside is one such effect. The provider's id of its object names it: told

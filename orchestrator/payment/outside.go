@@ -30,6 +30,14 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	if !timed {
 		o.Time = at
 	}
+	switch {
+	case o.Kind.ends():
+		return p.withEnd(o, at)
+	case o.Kind == OutsideCapture && p.AutoReserved > 0:
+		return p.takenBy(o).changed(at), true, nil
+	case o.Kind == OutsideCapture && o.Object == p.AutoCapture:
+		return p, false, nil
+	}
 	rows := slices.Clone(p.Outside)
 	i := slices.IndexFunc(rows, func(r Outside) bool { return r.Object == o.Object && r.Kind == o.Kind })
 	switch {
@@ -40,12 +48,56 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	default:
 		rows[i] = o
 	}
-	p.Outside, p.Updated = rows, at
+	p.Outside = rows
+	return p.changed(at), true, nil
+}
+
+// changed is the payment after something happened to it beside our operations.
+func (p Payment) changed(at time.Time) Payment {
+	p.Updated = at
 	p.Version++
-	if p.Captured > 0 {
+	if p.Captured > 0 || p.AutoCapture != "" {
 		p.Status = p.settled()
 	}
-	return p, true, nil
+	return p
+}
+
+// takenBy ends the wait for the provider's own capture: o is that, with how much it
+// took. What is left of the hold can be captured.
+func (p Payment) takenBy(o Outside) Payment {
+	taken := min(o.Amount, p.AutoReserved)
+	p.CaptureReserved -= p.AutoReserved
+	p.AutoReserved, p.AutoCapture = 0, o.Object
+	p.Captured += taken
+	p.ExcessCaptured += o.Amount - taken
+	return p
+}
+
+// awaitCapture reserves what the provider is to capture by itself, unless it has
+// told of that already.
+func (p Payment) awaitCapture() Payment {
+	p.AutoReserved = p.Authorized
+	p.CaptureReserved += p.AutoReserved
+	early := slices.IndexFunc(p.Outside, func(r Outside) bool { return r.Kind == OutsideCapture })
+	if early < 0 {
+		return p
+	}
+	p = p.takenBy(p.Outside[early])
+	p.Outside = slices.Delete(slices.Clone(p.Outside), early, early+1)
+	return p
+}
+
+// withEnd ends what is held: it is no more at the provider. A hold that we have
+// ended, or are about to, is told of as well; that is no news.
+func (p Payment) withEnd(o Outside, at time.Time) (next Payment, changed bool, err error) {
+	if p.Authorized-p.Captured-p.CaptureReserved <= 0 || p.Voiding != "" {
+		return p, false, nil
+	}
+	p.Outside = append(slices.Clone(p.Outside), o)
+	p = p.releaseRest()
+	p.Status = p.settled()
+	p.Unique = p.Unique && p.Status.Live()
+	return p.changed(at), true, nil
 }
 
 // ours drops what was taken for somebody else's before the operation was known
@@ -83,11 +135,16 @@ func (p Payment) returned() int64 {
 
 // Ordinary reports whether an operation of ours could have had the same effect:
 // then an object that one of them made is that operation's, not somebody else's.
-func (k OutsideKind) Ordinary() bool { return k == OutsideCapture || k == OutsideRefund }
+func (k OutsideKind) Ordinary() bool {
+	return k == OutsideCapture || k == OutsideRefund || k == OutsideVoid
+}
+
+// ends reports whether it is the end of what was held.
+func (k OutsideKind) ends() bool { return k == OutsideVoid || k == OutsideExpiry }
 
 func (k OutsideKind) known() bool {
 	switch k {
-	case OutsideCapture, OutsideRefund, OutsideDispute, OutsideCaptureReversal, OutsideRefundReversal:
+	case OutsideCapture, OutsideRefund, OutsideDispute, OutsideCaptureReversal, OutsideRefundReversal, OutsideVoid, OutsideExpiry:
 		return true
 	}
 	return false

@@ -75,6 +75,10 @@ type Payment struct {
 	Released        int64 `json:"released"`         // of the hold, given back by a void or a last capture
 	CaptureReserved int64 `json:"capture_reserved"` // captures whose outcome is not known yet
 	RefundReserved  int64 `json:"refund_reserved"`  // refunds whose outcome is not known yet
+	// AutoReserved is what of CaptureReserved the provider is to take by itself, until
+	// it tells that it has; AutoCapture is then its id of that.
+	AutoReserved int64             `json:"auto_reserved,omitempty"`
+	AutoCapture  ProviderReference `json:"auto_capture,omitempty"`
 	// What providers applied beyond what was asked for. Like Outside it may exceed
 	// the limits that our own operations keep.
 	ExcessCaptured int64 `json:"excess_captured"`

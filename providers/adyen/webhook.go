@@ -125,7 +125,11 @@ func (n notification) event() (e payment.Event, read bool) {
 			return n.applied(e), true
 		}
 		e.Answer.Decline = reason(n.Reason)
-	case "EXPIRE", "OFFER_CLOSED":
+	case "EXPIRE": // of what was held, or was never decided
+		e.Method = payment.MethodAuthorize
+		e.Outside = &payment.Outside{Object: e.Answer.Reference, Kind: payment.OutsideExpiry}
+		return e, happened
+	case "OFFER_CLOSED":
 		e.Method = payment.MethodAuthorize
 		return e, happened
 	case "TECHNICAL_CANCEL": // the object is the authorization's, if the cancel found one
@@ -133,6 +137,9 @@ func (n notification) event() (e payment.Event, read bool) {
 		e.Answer.ObjectFound = e.Answer.Reference != ""
 	case "CANCELLATION":
 		e.Method = payment.MethodVoid
+		if happened {
+			e.Outside = &payment.Outside{Object: e.Answer.Reference, Kind: payment.OutsideVoid}
+		}
 	case "CAPTURE":
 		e.Method = payment.MethodCapture
 		return n.moved(e, payment.OutsideCapture, happened), true

@@ -47,8 +47,21 @@ func aboutIntent(raw json.RawMessage) (payment.Event, error) {
 		return payment.Event{}, fmt.Errorf("%w: what PaymentIntent holds cannot be read", providers.ErrMalformed)
 	}
 	return payment.Event{
-		Method: payment.MethodAuthorize, Reference: payment.ReferenceID(pi.Metadata[metaReference]), Answer: found(a),
+		Method: payment.MethodAuthorize, Reference: payment.ReferenceID(pi.Metadata[metaReference]), Answer: found(a), Outside: ended(pi),
 	}, nil
+}
+
+// ended tells that what the intent held, if it did, is held no more: Stripe lets
+// holds lapse, and says so as the reason.
+func ended(pi stripego.PaymentIntent) *payment.Outside {
+	if pi.Status != stripego.PaymentIntentStatusCanceled {
+		return nil
+	}
+	kind := payment.OutsideVoid
+	if pi.CancellationReason == stripego.PaymentIntentCancellationReasonAutomatic {
+		kind = payment.OutsideExpiry
+	}
+	return &payment.Outside{Object: payment.ProviderReference(pi.ID), Kind: kind}
 }
 
 // aboutCapture tells of our capture, if it left its reference on the intent, and

@@ -71,7 +71,7 @@ func (l *Ledger) prepareRecord(s ledger.Snapshot, p *payment.Payment) (*write, e
 		return nil, err
 	}
 	w.guard = []clientv3.Cmp{modifiedAt(key, s.Revision.Payment)}
-	w.then = []clientv3.Op{clientv3.OpPut(key, string(raw))}
+	w.then = append(l.giveUp(s.Payment, p), clientv3.OpPut(key, string(raw)))
 	w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
 		return ledger.Snapshot{Payment: *p, Revision: ledger.Revision{Payment: resp.Header.Revision}}, nil
 	}

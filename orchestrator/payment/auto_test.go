@@ -1,0 +1,113 @@
+package payment_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/acquitpay/acquit/orchestrator/payment"
+)
+
+// authorized is a payment whose authorization has just succeeded, and what the
+// provider said of it.
+func authorized(t *testing.T, mode payment.CaptureMode, early []payment.Outside, captured bool) payment.Payment {
+	t.Helper()
+	op := in(t, payment.StateSucceeded)
+	p := payment.Payment{ID: op.PaymentID, Amount: op.Amount, CaptureMode: mode, Status: payment.StatusAuthorizing, Outside: early}
+	p, err := p.After(op, payment.Applied{Amount: op.Amount, Captured: captured}, at())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Goal: what the provider is to capture by itself can be neither captured nor voided
+// by us until it tells that it has, how much, or that it has not; told again it
+// changes nothing. Method: tellings before and after the answer, of all, of less, of
+// more and of nothing.
+func TestAutomaticCaptureIsAwaited(t *testing.T) {
+	o := func(object payment.ProviderReference, amount int64) payment.Outside {
+		return payment.Outside{Object: object, Kind: payment.OutsideCapture, Amount: amount}
+	}
+	for name, c := range map[string]struct {
+		mode                                               payment.CaptureMode
+		early, told                                        []payment.Outside
+		answered                                           bool
+		captured, reserved, capturable, refundable, excess int64
+		status                                             payment.Status
+	}{
+		"by hand":         {mode: payment.CaptureManual, capturable: 1000, status: payment.StatusAuthorized},
+		"in the answer":   {mode: payment.CaptureAutomatic, answered: true, captured: 1000, refundable: 1000, status: payment.StatusCaptured},
+		"not told yet":    {mode: payment.CaptureAutomatic, reserved: 1000, status: payment.StatusAuthorized},
+		"told":            {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 1000)}, captured: 1000, refundable: 1000, status: payment.StatusCaptured},
+		"told twice":      {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 1000), o("c", 1000)}, captured: 1000, refundable: 1000, status: payment.StatusCaptured},
+		"less":            {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 400)}, captured: 400, capturable: 600, refundable: 400, status: payment.StatusPartiallyCaptured},
+		"more":            {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 1100)}, captured: 1000, refundable: 1000, excess: 100, status: payment.StatusCaptured},
+		"it came to none": {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 0)}, capturable: 1000, status: payment.StatusAuthorized},
+		"another one too": {mode: payment.CaptureAutomatic, told: []payment.Outside{o("c", 1000), o("d", 50)}, captured: 1000, refundable: 1000, excess: 50, status: payment.StatusCaptured},
+		"before the answer": {
+			mode: payment.CaptureAutomatic, early: []payment.Outside{o("c", 1000)}, told: []payment.Outside{o("c", 1000)},
+			captured: 1000, refundable: 1000, status: payment.StatusCaptured,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := authorized(t, c.mode, c.early, c.answered)
+			for _, told := range c.told {
+				var err error
+				if p, _, err = p.WithOutside(told, at()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := []int64{p.Captured, p.CaptureReserved, p.Capturable(), p.Refundable(), p.ExternalCaptured()}
+			want := []int64{c.captured, c.reserved, c.capturable, c.refundable, c.excess}
+			for i := range got {
+				if got[i] != want[i] {
+					t.Fatalf("captured, reserved, capturable, refundable, external %v, want %v", got, want)
+				}
+			}
+			if p.Status != c.status || p.Captured+p.CaptureReserved > p.Authorized {
+				t.Errorf("it is %s, want %s: %+v", p.Status, c.status, p)
+			}
+		})
+	}
+}
+
+// Goal: a hold that has ended at the provider can be captured no more, once, and the
+// payment says how it ended; what we have ended ourselves is no news. Method: both
+// ends of a hold of which nothing, some, all was captured, and of one that is being
+// voided.
+func TestHoldEndsAtTheProvider(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind     payment.OutsideKind
+		change   func(*payment.Payment)
+		changed  bool
+		released int64
+		status   payment.Status
+	}{
+		"it lapses":              {payment.OutsideExpiry, func(*payment.Payment) {}, true, 1000, payment.StatusExpired},
+		"somebody cancels it":    {payment.OutsideVoid, func(*payment.Payment) {}, true, 1000, payment.StatusVoided},
+		"after a capture":        {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured = 400 }, true, 600, payment.StatusCaptured},
+		"beside an open capture": {payment.OutsideExpiry, func(p *payment.Payment) { p.CaptureReserved = 400 }, true, 600, payment.StatusAuthorized},
+		"all was captured":       {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured, p.Status = 1000, payment.StatusCaptured }, false, 0, payment.StatusCaptured},
+		"we are voiding it":      {payment.OutsideVoid, func(p *payment.Payment) { p.Voiding = "v1" }, false, 0, payment.StatusAuthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := authorized(t, payment.CaptureManual, nil, false)
+			p.Unique, p.MerchantReference = true, "order"
+			c.change(&p)
+			o := payment.Outside{Object: "end", Kind: c.kind, Time: at().Add(time.Hour)}
+			next, changed, err := p.WithOutside(o, at())
+			if err != nil || changed != c.changed || next.Status != c.status || next.Released != c.released {
+				t.Fatalf("changed %t, %v: %+v", changed, err, next)
+			}
+			if next.Unique != next.Status.Live() {
+				t.Errorf("it has its merchant reference: %t, as %s", next.Unique, next.Status)
+			}
+			if _, again, err := next.WithOutside(o, at()); again || err != nil {
+				t.Errorf("told again it changes: %v", err)
+			}
+			if next.Capturable() != 0 && c.changed {
+				t.Errorf("%d can still be captured", next.Capturable())
+			}
+		})
+	}
+}
