@@ -141,7 +141,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		d.refuse(r.Context(), refusal{http.StatusMethodNotAllowed, resultMethod, "webhooks are sent by POST"})
 	default:
-		d.serve()
+		d.serve(r.Context())
 	}
 }
 
