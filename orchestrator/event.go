@@ -221,6 +221,7 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	if !n.settles(d) {
 		return n.noted(ctx)
 	}
+	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	d.settle.Report = n.report
 	if err := n.record(ctx, d.settle, d.apply); err != nil {
@@ -238,6 +239,7 @@ func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Ver
 	if v.Evidence == payment.EvidenceUnknown || v.Evidence == payment.EvidenceNoEffectNotSticky {
 		return n.noted(ctx)
 	}
+	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	if err := n.record(ctx, payment.Note{Report: n.report}, payment.Applied{}); err != nil {
 		return "", err
