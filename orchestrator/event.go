@@ -111,7 +111,7 @@ func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
 	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
 	n.link(ctx)
-	if e.Outside != nil && !(ours && n.aboutOurs()) {
+	if e.Outside != nil && (!ours || !n.aboutOurs()) {
 		return n.outside(ctx)
 	}
 	return n.about(ctx)
@@ -225,6 +225,7 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	if !n.settles(d) {
 		return n.noted(ctx)
 	}
+	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	n.report.Released = n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky
 	d.settle.Report = n.report
@@ -252,6 +253,7 @@ func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Ver
 	case v.Evidence == payment.EvidenceUnknown, v.Evidence == payment.EvidenceNoEffectNotSticky:
 		return n.noted(ctx)
 	}
+	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	return n.keep(ctx, payment.Note{Report: n.report})
 }

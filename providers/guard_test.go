@@ -88,13 +88,6 @@ func (d scripted) ParseQuery(payment.Send, providers.Response) payment.Answer {
 	return a
 }
 
-func (d scripted) Webhook(_ context.Context, in providers.Delivery) (providers.Told, error) {
-	if d.webhook != nil {
-		return d.webhook(in)
-	}
-	return providers.Told{}, providers.ErrUnsupported
-}
-
 // bench is a guard over a scripted driver and a server that counts.
 type bench struct {
 	*providers.Guard

@@ -17,6 +17,13 @@ import (
 
 const plantedSecret = "whsec_PLANTED4111111111111111SECRET"
 
+func (d scripted) Webhook(_ context.Context, in providers.Delivery) (providers.Told, error) {
+	if d.webhook != nil {
+		return d.webhook(in)
+	}
+	return providers.Told{}, providers.ErrUnsupported
+}
+
 // delivered gives a delivery to a guard whose driver says what a test says.
 func delivered(t *testing.T, says func(providers.Delivery) (providers.Told, error)) (providers.Told, error) {
 	t.Helper()

@@ -86,18 +86,21 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusServiceUnavailable, "this process is starting")
 }
 
-// serveWebhooks lets webhooks in. They are the first to be shut out by a drain, so
-// that whatever was taken in is done before what it needs is gone.
-func serveWebhooks(t *telemetry, core *core, in *entrance, l *lifecycle) error {
+// serveWebhooks lets webhooks in. What is being taken in is waited for before what it
+// needs is gone; shut is what shuts the others out.
+func serveWebhooks(t *telemetry, core *core, in *entrance, l *lifecycle) (shut func(context.Context) error, err error) {
 	h, err := webhook.New(webhook.Config{
 		Accounts: core.webhooks, Taker: core.orchestrator, Logger: t.logger, Tracer: t.tracer, Meter: t.meter,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	in.handler.Store(h)
 	l.add("webhooks", h.Drain)
-	return nil
+	return func(context.Context) error {
+		h.Close()
+		return nil
+	}, nil
 }
 
 func plain(w http.ResponseWriter, code int, text string) {

@@ -94,13 +94,15 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	if err != nil {
 		return Addresses{}, err
 	}
+	shut, err := serveWebhooks(t, core, in, l)
+	if err != nil {
+		return Addresses{}, err
+	}
 	if err := serveGRPC(c, bound.grpc, t, core, ready, l); err != nil { //nolint:contextcheck // interceptors are built for all calls, with the context of none
 		return Addresses{}, err
 	}
-	l.add("sweep", sweep.stop)                            // before the API: a drain ends what it is looking after
-	if err := serveWebhooks(t, core, in, l); err != nil { // last, so that they are shut out first
-		return Addresses{}, err
-	}
+	l.add("sweep", sweep.stop) // before the API: a drain ends what it is looking after
+	l.add("webhooks", shut)    // first of all, so that nothing new is begun
 	ready.open(func(ctx context.Context) error {
 		return errors.Join(records.Hold(ctx, 0), reachable(ctx, records))
 	})

@@ -341,6 +341,9 @@ func TestDrain(t *testing.T) {
 	if code := r.ops(t, "/readyz"); code != http.StatusServiceUnavailable {
 		t.Errorf("ready while draining: %d", code)
 	}
+	if code, body := fetched(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}"); code != http.StatusServiceUnavailable {
+		t.Errorf("a webhook while draining: %d %s", code, body)
+	}
 	var late int // one that arrives between the two may still be taken
 	eventually(t, "new payments are refused", func() bool {
 		late++

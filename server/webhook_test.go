@@ -33,8 +33,8 @@ func withWebhooks(t *testing.T, secrets ...string) func(*Config) {
 	}
 }
 
-// answered asks a listener and returns status and body.
-func answered(t *testing.T, method, url, body string) (int, string) {
+// fetched asks a listener and returns status and body.
+func fetched(t *testing.T, method, url, body string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
@@ -75,10 +75,10 @@ func TestWebhookSettles(t *testing.T) {
 		}
 		<-time.After(200 * time.Millisecond)
 	}
-	if code, body := answered(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}"); code != http.StatusUnauthorized {
+	if code, body := fetched(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}"); code != http.StatusUnauthorized {
 		t.Errorf("without a signature: %d %s", code, body)
 	}
-	_, metrics := answered(t, http.MethodGet, "http://"+r.Ops+"/metrics", "")
+	_, metrics := fetched(t, http.MethodGet, "http://"+r.Ops+"/metrics", "")
 	for _, result := range []string{"settled", "accepted", "forged"} {
 		if !strings.Contains(metrics, `acquit_webhook_results_total{acquit_webhook_result="`+result+`",payment_account="sandbox"}`) {
 			t.Errorf("the metrics do not show what was %s", result)
@@ -94,7 +94,7 @@ func TestWebhookSettles(t *testing.T) {
 // TestAccountWithoutWebhookSecrets: such an account takes none, and says so.
 func TestAccountWithoutWebhookSecrets(t *testing.T) {
 	r := start(t, nil)
-	code, body := answered(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}")
+	code, body := fetched(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}")
 	if code != http.StatusNotFound || !strings.Contains(body, "it has no webhook_secrets") {
 		t.Errorf("%d %s", code, body)
 	}

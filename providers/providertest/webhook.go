@@ -89,9 +89,9 @@ func (w *world) hears(d providers.Delivery, secrets ...providers.Secret) (provid
 // hearing is the guard of the account with these secrets, made once.
 func (w *world) hearing(secrets []providers.Secret) *providers.Guard {
 	w.Helper()
-	name := ""
+	var name string
 	for _, s := range secrets {
-		name += "|" + string(s)
+		name = fmt.Sprintf("%s|%s", name, string(s))
 	}
 	if g := w.ears[name]; g != nil {
 		return g

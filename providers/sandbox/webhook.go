@@ -59,7 +59,7 @@ func (d *Driver) Webhook(_ context.Context, in providers.Delivery) (providers.To
 	event := payment.Event{
 		EventKey: payment.EventKey{ID: e.ID}, Time: e.Created, Method: method, Reference: a.OurEcho, Parent: e.Object.Parent, Answer: a,
 	}
-	if kind := (payment.OutsideKind)(e.Object.Kind); kind.Ordinary() && a.Amount != nil { // made by somebody else, if by no operation
+	if kind := payment.OutsideKind(e.Object.Kind); kind.Ordinary() && a.Amount != nil { // made by somebody else, if by no operation
 		event.Outside = &payment.Outside{Kind: kind, Object: a.Reference, Amount: a.Amount.MinorUnits}
 	}
 	return providers.Told{Events: []payment.Event{event}}, nil

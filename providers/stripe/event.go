@@ -104,7 +104,9 @@ func aboutRefund(raw json.RawMessage) (event payment.Event, read bool, err error
 		if outside.Kind = payment.OutsideRefundReversal; !ours {
 			outside.Kind, outside.Amount = payment.OutsideRefund, 0
 		}
-	default:
+	case stripego.RefundStatusPending, stripego.RefundStatusRequiresAction:
+		return event, ours, nil
+	default: // not one that Stripe documents
 		return event, ours, nil
 	}
 	event.Outside = &outside

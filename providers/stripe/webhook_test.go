@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +21,14 @@ import (
 // vectors are Stripe's own of its signatures.
 type vectors struct {
 	Vectors []struct {
-		BodyFile  string `json:"body_file"`
-		Secret    providers.Secret
-		Timestamp int64
-		Header    string
-	}
+		BodyFile  string           `json:"body_file"`
+		Secret    providers.Secret `json:"secret"`
+		Timestamp int64            `json:"timestamp"`
+		Header    string           `json:"header"`
+	} `json:"vectors"`
 	Clock []struct {
-		Offset int `json:"now_offset"`
-		OK     bool
+		Offset int  `json:"now_offset"`
+		OK     bool `json:"ok"`
 	} `json:"clock_cases"`
 	Malformed []string `json:"malformed_headers"`
 }
@@ -72,7 +73,7 @@ func TestSignatureVectors(t *testing.T) {
 		takes("with a signature that is none", c.Header+",v1=bad_signature", at, nil, c.Secret, body)
 		takes("only v0", strings.ReplaceAll(c.Header, "v1=", "v2="), at, providers.ErrForged, c.Secret, body)
 		takes("another secret", c.Header, at, providers.ErrForged, "whsec_other", body)
-		takes("a byte more", c.Header, at, providers.ErrForged, c.Secret, append(body[:len(body):len(body)], ' '))
+		takes("a byte more", c.Header, at, providers.ErrForged, c.Secret, append(slices.Clip(body), ' '))
 		for _, clock := range v.Clock {
 			want := providers.ErrStale
 			if clock.OK {

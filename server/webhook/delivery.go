@@ -52,15 +52,16 @@ type delivery struct {
 }
 
 // serve takes the delivery in, or refuses it, within a span of its own.
-func (d *delivery) serve() {
+func (d *delivery) serve(ctx context.Context) {
 	// A provider that hangs up changes nothing: what was begun is recorded, so that
 	// the next delivery finds it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.r.Context()), readTimeout+takeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout+takeTimeout)
 	defer cancel()
-	ctx, d.span = d.h.tracer.Start(ctx, "POST "+Prefix+"{account}", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
+	ctx, span := d.h.tracer.Start(ctx, "POST "+Prefix+"{account}", trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 		attribute.String("http.request.method", http.MethodPost), attribute.String("http.route", Prefix+"{account}"),
 		attribute.String("payment.account", d.name())))
-	defer d.span.End()
+	defer span.End()
+	d.span = span
 	refused := d.h.enter()
 	if refused == nil {
 		defer d.h.leave()

@@ -96,7 +96,7 @@ type Handler struct {
 	inside   sync.WaitGroup
 }
 
-// New returns a handler that takes webhooks in until Drain, or an error that says
+// New returns a handler that takes webhooks in until Close, or an error that says
 // what is missing.
 func New(c Config) (*Handler, error) {
 	if c.Taker == nil || c.Logger == nil || c.Tracer == nil || c.Meter == nil {
@@ -141,16 +141,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", http.MethodPost)
 		d.refuse(r.Context(), refusal{http.StatusMethodNotAllowed, resultMethod, "webhooks are sent by POST"})
 	default:
-		d.serve()
+		d.serve(r.Context())
 	}
 }
 
-// Drain takes nothing in any more and waits for what is being taken in, until ctx
-// ends. What arrives from then on is told to come again. Errors: ctx's.
-func (h *Handler) Drain(ctx context.Context) error {
+// Close takes nothing in any more: what arrives from then on is told to come again.
+func (h *Handler) Close() {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.draining = true
-	h.mu.Unlock()
+}
+
+// Drain closes, and waits for what is being taken in, until ctx ends. Errors: ctx's.
+func (h *Handler) Drain(ctx context.Context) error {
+	h.Close()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -162,8 +162,9 @@ func TestAnswers(t *testing.T) {
 		body         string
 		want         want
 	}{
-		"taken in": {says: says(providers.Told{Events: events("1", "2", "3"), Unread: []string{"a", "b"}}, nil), want: want{accepted,
-			map[string]int64{"main accepted": 1, "main settled": 1, "main duplicate": 1, "main orphan": 1, "main unread": 2}}},
+		"taken in": {says: says(providers.Told{Events: events("1", "2", "3"), Unread: []string{"a", "b"}}, nil), want: want{
+			accepted, map[string]int64{"main accepted": 1, "main settled": 1, "main duplicate": 1, "main orphan": 1, "main unread": 2},
+		}},
 		"of no use":              {says: says(providers.Told{Unread: []string{"a"}}, nil), want: want{accepted, map[string]int64{"main accepted": 1, "main unread": 1}}},
 		"the ledger is away":     {says: says(providers.Told{Events: events("1", "away", "2")}, nil), want: want{reply{503, "it could not be recorded; bring it again", true}, map[string]int64{"main settled": 1, "main unavailable": 1}}},
 		"forged":                 {says: says(providers.Told{}, fmt.Errorf("w: %w", providers.ErrForged)), want: want{reply{401, "it is not signed by the provider", false}, map[string]int64{"main forged": 1}}},
@@ -209,7 +210,7 @@ func TestTheGuardGetsTheRawDelivery(t *testing.T) {
 	at := time.Unix(1000, 0)
 	body := append([]byte("\xff\x00{ \"a\":1}\r\n "), bytes.Repeat([]byte("x"), 256<<10-13)...)
 	s := open(t, func(d providers.Delivery) (providers.Told, error) {
-		if !bytes.Equal(d.Body, body) || !d.Received.Equal(at) || d.Method != "POST" || d.Path != "/webhooks/main" || d.Header.Get("Some-Signature") != "PLANTEDSIGNATURE" {
+		if !bytes.Equal(d.Body, body) || !d.Received.Equal(at) || d.Method != http.MethodPost || d.Path != "/webhooks/main" || d.Header.Get("Some-Signature") != "PLANTEDSIGNATURE" {
 			t.Errorf("got %d bytes, %s %s at %s, header %v", len(d.Body), d.Method, d.Path, d.Received, d.Header)
 		}
 		return providers.Told{}, nil
@@ -309,7 +310,7 @@ func TestDrain(t *testing.T) {
 // Goal: each delivery leaves one span of a server, which is an error if it was not
 // taken in. Method: one that is and one that is not.
 func TestSpans(t *testing.T) {
-	for want, err := range map[codes.Code]error{codes.Unset: nil, codes.Error: providers.ErrForged} {
+	for err, want := range map[error]codes.Code{nil: codes.Unset, providers.ErrForged: codes.Error} {
 		s := open(t, func(providers.Delivery) (providers.Told, error) { return providers.Told{}, err }, nil)
 		status := s.send(http.MethodPost, "/webhooks/main", nil).Status
 		spans := s.spans.GetSpans()

@@ -25,6 +25,9 @@ func (w *world) background() []weighted[func()] {
 	if told := w.deliverable(); len(told) > 0 {
 		list = append(list, weighted[func()]{5, func() { w.tell(told[w.rng.IntN(len(told))], b) }})
 	}
+	if w.matchable(b) {
+		list = append(list, weighted[func()]{2, func() { w.match(b) }})
+	}
 	if at := w.refundable(); len(at) > 0 && w.rng.IntN(8) == 0 {
 		list = append(list, weighted[func()]{2, func() { w.refundByHand(at[w.rng.IntN(len(at))]) }})
 	}

@@ -129,6 +129,9 @@ func (j *judge) readAll() {
 			j.w.history.violate("I3", "%s is gone", j.name(k))
 		}
 	}
+	if j.orphans(dump.Attention) < j.orphans(j.noticed) {
+		j.w.history.saw("orphan matched")
+	}
 	j.ops, j.open, j.markers, j.noticed = dump.Operations, dump.Open, dump.Markers, dump.Attention
 	clear(j.payments)
 	for _, p := range dump.Payments {

@@ -32,6 +32,9 @@ func (j *judge) end() {
 			}
 		}
 	}
+	for _, orphan := range j.claimed() {
+		h.violate("I15", "nobody applied %s", orphan)
+	}
 	if j.quietly() {
 		h.saw("everything final")
 	}

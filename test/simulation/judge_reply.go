@@ -2,8 +2,10 @@ package simulation
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/acquitpay/acquit/orchestrator"
+	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -99,15 +101,26 @@ func (j *judge) unavailable(c *call) {
 	}
 }
 
-// heard judges what became of an event: I15, and that what others did is on record.
+// heard judges what became of an event: I15, that it is durable before its provider
+// may forget it, and that what others did is on record.
 func (j *judge) heard(h hearing) {
 	j.refresh()
+	if !j.kept(h.notice.event.EventKey) {
+		j.w.history.violate("I14", "%s is taken in (%s), and not on record", h.label, h.taken)
+	}
 	if h.known && h.taken != orchestrator.TakenDuplicate {
 		j.w.history.violate("I15", "%s is taken in once more: %s", h.label, h.taken)
 	}
 	if told := h.notice.event.Outside; h.taken == orchestrator.TakenOutside && j.recorded(told.Object) != told.Amount {
 		j.w.history.violate("I15", "%s told of %d, and %d is on record", h.label, told.Amount, j.recorded(told.Object))
 	}
+}
+
+// kept reports whether the ledger has an event. What else it holds is judged by whose
+// write it was.
+func (j *judge) kept(k payment.EventKey) bool {
+	dump, err := j.w.store.Dump()
+	return err == nil && slices.ContainsFunc(dump.Events, func(t ledger.Taken) bool { return t.EventKey == k })
 }
 
 // recorded is what the ledger has of an effect that was made by hand.

@@ -81,6 +81,9 @@ func (w *world) next() func() {
 	if due := w.due(at[0]); len(due) > 0 {
 		return func() { w.visit(due[0], at[0]) }
 	}
+	if len(w.judge.claimed()) > 0 && w.matchable(at[0]) {
+		return func() { w.match(at[0]) }
+	}
 	return w.idle()
 }
 
@@ -119,7 +122,7 @@ func (w *world) idle() func() {
 	for _, v := range w.visits {
 		busy = busy || len(v.open) > 0
 	}
-	if busy {
+	if busy || len(w.matching) > 0 {
 		return func() { w.wait(2 * time.Second) }
 	}
 	var next time.Time

@@ -59,20 +59,23 @@ type world struct {
 	checked   map[label]time.Time // the last session check before a send, by the process's clock
 	down      map[*boot]bool      // whose ledger is away
 	pausedAt  map[*boot]time.Time
-	orders    int // follow-ups still to come
-	shoppers  int // who come back, still to come
+	orders    int            // follow-ups still to come
+	shoppers  int            // who come back, still to come
+	matching  map[*boot]bool // who goes through the orphans
+	matches   int
 
 	history *History
 	judge   *judge
 
-	mu     sync.Mutex
-	ended  []*call
-	heard  []hearing
-	left   []visitEnd
-	gone   []departure
-	writes []write
-	basis  map[label]basis // the revisions that the latest write under a label is built on
-	misuse []string
+	mu      sync.Mutex
+	ended   []*call
+	heard   []hearing
+	left    []visitEnd
+	matched []matchEnd
+	gone    []departure
+	writes  []write
+	basis   map[label]basis // the revisions that the latest write under a label is built on
+	misuse  []string
 }
 
 // departure is a process that has been drained, or has not been in time.
@@ -100,7 +103,7 @@ func newWorld(t *testing.T, stage *Stage, h *History) *world {
 	r := rand.New(rand.NewPCG(h.Seed, 0x6163717569740001))
 	w := &world{
 		t: t, stage: stage, rng: r, plan: drawSettings(r), gates: newGates(), checked: map[label]time.Time{},
-		visits: map[payment.OperationKey]*visits{}, basis: map[label]basis{}, down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h,
+		visits: map[payment.OperationKey]*visits{}, basis: map[label]basis{}, down: map[*boot]bool{}, pausedAt: map[*boot]time.Time{}, history: h, matching: map[*boot]bool{},
 	}
 	w.judge = newJudge(w)
 	w.store = ledgertest.NewStore(t, ledgertest.Config{TTL: sessionTTL, Hook: w.hook, Violated: w.misused})
@@ -160,8 +163,8 @@ func (w *world) takeIn() {
 		w.leaves(g)
 	}
 	w.mu.Lock()
-	ended, gone, heard, visited := w.ended, w.gone, w.heard, w.left
-	w.ended, w.gone, w.heard, w.left = nil, nil, nil, nil
+	ended, gone, heard, visited, matched := w.ended, w.gone, w.heard, w.left, w.matched
+	w.ended, w.gone, w.heard, w.left, w.matched = nil, nil, nil, nil, nil
 	w.mu.Unlock()
 	slices.SortFunc(ended, func(a, b *call) int { return a.label().compare(b.label()) })
 	w.judge.takeWrites()
@@ -170,6 +173,7 @@ func (w *world) takeIn() {
 	}
 	w.endVisits(visited)
 	w.endHearings(heard)
+	w.endMatches(matched)
 	for _, d := range gone {
 		w.depart(d)
 	}

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -46,8 +47,8 @@ func orphanMutants() []mutant {
 		{"a change is refused because its orphan is gone", "orphan/matched again with its change is one write", fencedByItself()},
 		{"anything names an orphan", "orphan/is named by its id and by nothing else", brokenRecord(func(_ *broken, record recording) recording {
 			return func(ctx context.Context, s ledger.Snapshot, p *payment.Payment, n ledger.News) (ledger.Snapshot, error) {
-				if ledger.CheckNews(n) != nil {
-					return s, nil
+				if wrong := ledger.CheckNews(n); wrong != nil {
+					n = ledger.News{Attention: &payment.Attention{ID: strings.Repeat("0", 32), Kind: payment.AttentionStuck}}
 				}
 				return record(ctx, s, p, n)
 			}

@@ -28,7 +28,10 @@ func (k *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	raw, err := io.ReadAll(r.Body)
-	var e struct{ ID, Type string }
+	var e struct {
+		ID   string `json:"id"`
+		Type string `json:"type"`
+	}
 	if err != nil || json.Unmarshal(raw, &e) != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return

@@ -32,7 +32,7 @@ func Deliver(secret providers.Secret, body []byte, at time.Time) providers.Deliv
 }
 
 // Event is an event of a type about an object; more are other fields of it.
-func Event(id, kind string, about Object, more Object) []byte {
+func Event(id, kind string, about, more Object) []byte {
 	raw, err := json.Marshal(With(Object{
 		"id": id, "object": "event", "type": kind, "created": 1700000000, "livemode": false, "data": Object{"object": about},
 	}, more))
@@ -55,7 +55,7 @@ func Webhooks() *providertest.Webhooks {
 
 // telling is an event and what it says.
 func telling(kind string, about Object, want payment.Event) providertest.Telling {
-	id := "evt_" + kind + cmp.Or(string(want.Answer.Code), "x")
+	id := "evt_" + kind + cmp.Or(want.Answer.Code, "x")
 	want.ID, want.Time = id, time.Unix(1700000000, 0).UTC()
 	return providertest.Telling{Name: kind, Body: Event(id, kind, about, nil), Want: providers.Told{Events: []payment.Event{want}}}
 }

@@ -138,7 +138,7 @@ func fenceMutants() []mutant {
 // guardMutants let somebody write who has been overtaken.
 func guardMutants() []mutant {
 	const guard = `	if now.Revision.Operation != s.Revision.Operation {
-		if c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key) {`
+		another := c.Event != nil && !l.tookIn(*c.Event, c.Operation.Key)`
 	return []mutant{
 		{"no revision guard", []edit{{memory, guard, strings.Replace(guard, "	if", "	if false && ", 1)}}},
 		{"record only under the lease", []edit{{
@@ -215,7 +215,13 @@ func promiseMutants() []mutant {
 			"orchestrator/visit.go", "	f.attend(ctx, f.o.concerning(f.op(), payment.AttentionStuck, f.op().Current().ProviderReference, reason))\n", "",
 		}}},
 		{"an event is taken in twice", []edit{{
-			"orchestrator/ledger/ledgertest/memory_news.go", "	if k == nil || s.events[*k] == nil {\n", "	if k == nil || s.events[*k] == nil || s.events[*k] != nil {\n",
+			"orchestrator/ledger/ledgertest/memory_news.go", "	case n.Event != nil && s.events[*n.Event] != nil:\n", "	case false:\n",
+		}}},
+		{"an event is answered before it is durable", []edit{{
+			event, "	if err != nil {\n		return \"\", recorded(refusal(err))\n	}\n	o.metrics.events", "	if err != nil {\n		taken = TakenNoted\n	}\n	o.metrics.events",
+		}}},
+		{"an orphan is matched with nothing", []edit{{
+			"orchestrator/orphan.go", "	if a.Kind != payment.AttentionOrphan || a.Event == nil ||", "	if true || a.Kind != payment.AttentionOrphan || a.Event == nil ||",
 		}}},
 	}
 }
