@@ -67,6 +67,11 @@ func (f *flight) settle(ctx context.Context, d decision) error {
 		return err
 	}
 	f.o.cfg.Probe(ctx, payment.PointOutcomeAfter)
+	if !f.op().State.Answers() { // a completion whose authorization is being cancelled
+		f.log().WarnContext(ctx, "operation parked", "reason", f.op().ParkReason)
+		f.o.metrics.parked.Add(ctx, 1)
+		return nil
+	}
 	f.o.metrics.outcome(ctx, f.op())
 	f.log().InfoContext(ctx, "operation settled", "state", string(f.op().State), "account", string(f.op().Current().Account),
 		"attempts", len(f.op().Attempts), "sends", f.op().Current().Sends)
