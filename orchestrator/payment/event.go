@@ -45,9 +45,9 @@ const (
 	OutsideCaptureReversal OutsideKind = "capture_reversal"
 	// OutsideRefundReversal: the provider undid a refund that had succeeded.
 	OutsideRefundReversal OutsideKind = "refund_reversal"
-	// OutsideVoid: somebody else cancelled what was held. It has no amount.
+	// OutsideVoid: somebody else cancelled what was held. All of the rest ended, whatever its amount.
 	OutsideVoid OutsideKind = "void"
-	// OutsideExpiry: the provider let the hold lapse. It has no amount.
+	// OutsideExpiry: the provider let the hold lapse, all of the rest.
 	OutsideExpiry OutsideKind = "expiry"
 )
 

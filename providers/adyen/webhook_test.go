@@ -143,6 +143,7 @@ func TestEvents(t *testing.T) {
 	outside := func(k payment.OutsideKind, amount int64) *payment.Outside {
 		return &payment.Outside{Object: psp, Kind: k, Amount: amount}
 	}
+	ended := func(k payment.OutsideKind) *payment.Outside { return outside(k, 0) }
 	original := adyentest.Object{"originalReference": auth}
 	table, err := mapping.Load()
 	if err != nil {
@@ -160,9 +161,9 @@ func TestEvents(t *testing.T) {
 		{"AUTHORISATION", false, adyentest.Object{"reason": "3D Not Authenticated"}, payment.Event{Method: "authorize", Reference: "OURREFERENCE"}, "query.authorisation_refused_11"},
 		{"AUTHORISATION", false, adyentest.Object{"reason": "something <new>"}, payment.Event{Method: "authorize", Reference: "OURREFERENCE"}, "query.authorisation_refused"},
 		{"AUTHORISATION", false, adyentest.Object{"reason": "Refused 4111 1111 1111 1111"}, payment.Event{Method: "authorize", Reference: "OURREFERENCE"}, "query.authorisation_refused"},
-		{"EXPIRE", true, nil, payment.Event{Method: "authorize", Reference: "OURREFERENCE"}, "query.expire"},
+		{"EXPIRE", true, nil, payment.Event{Method: "authorize", Reference: "OURREFERENCE", Outside: ended(payment.OutsideExpiry)}, "query.expire"},
 		{"OFFER_CLOSED", true, nil, payment.Event{Method: "authorize", Reference: "OURREFERENCE"}, "query.offer_closed"},
-		{"CANCELLATION", true, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancellation"},
+		{"CANCELLATION", true, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth, Outside: ended(payment.OutsideVoid)}, "query.cancellation"},
 		{"CANCELLATION", false, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancellation_refused"},
 		{"CAPTURE", true, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth, Outside: outside("capture", 1000)}, "query.capture"},
 		{"CAPTURE", false, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth}, "query.capture_refused"},

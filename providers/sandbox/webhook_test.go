@@ -63,7 +63,7 @@ func contractTellings() []providertest.Telling {
 		telling("evt_captured", capture, "succeeded", "captured", nil, payment.Event{Answer: captured, Outside: outside(payment.OutsideCapture, capture)}),
 		telling("evt_refunded", refund, "succeeded", "refunded", nil, payment.Event{Answer: done(refund), Outside: outside(payment.OutsideRefund, refund)}),
 		telling("evt_failed", refund, "failed", "failed", map[string]any{"failure_code": "refund_failed"}, payment.Event{Answer: payment.Answer{Decline: "refund_failed"}}),
-		telling("evt_voided", void, "succeeded", "voided", nil, payment.Event{Answer: done(void)}),
+		telling("evt_voided", void, "succeeded", "voided", nil, payment.Event{Answer: done(void), Outside: outside(payment.OutsideVoid, void)}),
 		{Name: "of no use", Body: happening("evt_new", "payout.made", at, map[string]any{"kind": "payout"}), Want: providers.Told{Unread: []string{"payout.made"}}},
 	}
 }

@@ -91,7 +91,7 @@ func tellings() []providertest.Telling {
 	}
 	list := []providertest.Telling{
 		telling("payment_intent.amount_capturable_updated", With(Intent(auth, auth.Amount, "requires_capture"), manual), of(payment.MethodAuthorize, "OURREFERENCE", held, nil)),
-		telling("payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), manual), of(payment.MethodAuthorize, "OURREFERENCE", canceled, nil)),
+		telling("payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), manual), of(payment.MethodAuthorize, "OURREFERENCE", canceled, outside(payment.OutsideVoid, "pi_1", 0))),
 		telling("payment_intent.succeeded", With(Intent(auth, auth.Amount, "succeeded"), Object{"capture_method": "automatic"}), of(payment.MethodAuthorize, "OURREFERENCE", taken, nil)),
 		telling("payment_intent.succeeded", With(Intent(capture, part, "succeeded"), manual),
 			of(payment.MethodCapture, "FURTHERREFERENCE", captured, outside(payment.OutsideCapture, "ch_1", 600))),
@@ -104,7 +104,12 @@ func tellings() []providertest.Telling {
 	beside.Body, beside.Want.Events[0].ID = Event("evt_by_hand", "payment_intent.succeeded", With(With(Intent(capture, part, "succeeded"), manual), nobodys), nil), "evt_by_hand"
 	back := With(With(failed, nobodys), Object{"failure_reason": ""})
 	backAnswer := payment.Answer{Code: "refund_failed", Reference: "re_1", ObjectFound: true}
-	list = append(list, beside, dashboard, telling("refund.failed", back, of(payment.MethodRefund, "", backAnswer, outside(payment.OutsideRefund, "re_1", 0))))
+	const why = "cancellation_reason"
+	lapsed := telling("payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}),
+		of(payment.MethodAuthorize, "OURREFERENCE", canceled, outside(payment.OutsideExpiry, "pi_1", 0)))
+	lapsed.Name = "lapsed"
+	lapsed.Body, lapsed.Want.Events[0].ID = Event("evt_lapsed", "payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}), nil), "evt_lapsed"
+	list = append(list, beside, dashboard, lapsed, telling("refund.failed", back, of(payment.MethodRefund, "", backAnswer, outside(payment.OutsideRefund, "re_1", 0))))
 	list[len(list)-1].Body, list[len(list)-1].Want.Events[0].ID = Event("evt_back", "refund.failed", back, nil), "evt_back"
 	return append(append(list, disputes()...), unread()...)
 }
