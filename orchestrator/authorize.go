@@ -65,14 +65,15 @@ func (o *Orchestrator) planAuthorize(call payment.Call, in payment.Instruction) 
 
 // nextAttempt is the question that planning one attempt answers.
 type nextAttempt struct {
-	call     payment.Call
-	in       payment.Instruction
-	payment  payment.ID
-	amount   payment.Money
-	parent   payment.ProviderReference // of the object it acts on
-	tried    []payment.AccountName
-	now      time.Time
-	deadline time.Time // the operation's
+	call      payment.Call
+	in        payment.Instruction
+	payment   payment.ID
+	amount    payment.Money
+	parent    payment.ProviderReference // of the object it acts on
+	completes payment.ReferenceID       // ours, of the authorization that it completes
+	tried     []payment.AccountName
+	now       time.Time
+	deadline  time.Time // the operation's
 }
 
 // nextAttempt routes and prepares an attempt that nothing is sent for yet. An
@@ -116,7 +117,7 @@ func (o *Orchestrator) prepare(account Account, q nextAttempt) (payment.Attempt,
 func (o *Orchestrator) attempt(account Account, q nextAttempt) payment.Attempt {
 	return payment.Attempt{
 		Account: account.Name(), Target: account.Target(), Credential: account.Credential(), Reference: q.call.Reference,
-		Parent:  q.parent,
+		Parent: q.parent, ParentReference: q.completes,
 		Created: q.now, Deadline: earlier(q.now.Add(o.cfg.AttemptBudget), q.deadline),
 		ResendNotAfter: q.now.Add(account.Traits().ResendWindow),
 	}
@@ -128,7 +129,7 @@ func (o *Orchestrator) attempt(account Account, q nextAttempt) payment.Attempt {
 func sendOf(a payment.Attempt, step payment.Step, m payment.Method, id payment.ID, amount payment.Money, in payment.Instruction) payment.Send {
 	return payment.Send{
 		Method: m, Step: step.Name, Account: a.Account, Key: step.Key, Reference: a.Reference, PaymentID: id,
-		Parent: a.Parent, ProviderReference: step.Object, Amount: amount, Instruction: in,
+		Parent: a.Parent, ParentReference: a.ParentReference, ProviderReference: step.Object, Amount: amount, Instruction: in,
 	}
 }
 

@@ -166,17 +166,23 @@ func TestFenceIsReadWhereItCanBe(t *testing.T) {
 
 // Goal: a request of which the provider says that a copy brings the same answer is
 // not sent again, by nobody; it is looked up where that is possible, and else put
-// before a person. Method: a capture whose answer says so, with look-ups that show
-// it, that show nothing, and without any, over processes.
+// before a person. One that is not to be sent again now, a later look may send.
+// Method: a capture whose answer says so, with look-ups that show it, that show
+// nothing, and without any, over processes.
 func TestStoppedIsNotSentAgain(t *testing.T) {
 	for name, c := range map[string]struct {
+		hint  payment.Hint
 		query bool
 		shown string
 		state payment.State
+		sends int
 		told  int
 	}{
-		"seen": {query: true, state: payment.StateSucceeded}, "not seen": {query: true, shown: "not_found", state: payment.StateUnknown},
-		"no look-up": {state: payment.StateUnknown, told: 1},
+		"seen":            {hint: payment.HintStop, query: true, state: payment.StateSucceeded, sends: 1},
+		"not seen":        {hint: payment.HintStop, query: true, shown: "not_found", state: payment.StateUnknown, sends: 1},
+		"no look-up":      {hint: payment.HintStop, state: payment.StateUnknown, sends: 1, told: 1},
+		"not now":         {hint: payment.HintLater, state: payment.StateSucceeded, sends: 2},
+		"not now, unseen": {hint: payment.HintLater, query: true, shown: "not_found", state: payment.StateSucceeded, sends: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
@@ -188,9 +194,9 @@ func TestStoppedIsNotSentAgain(t *testing.T) {
 				p.orders = []line{func(_ context.Context, effect func() payment.ProviderReference) payment.Answer {
 					effect()
 					a := answered(500, "")
-					a.Hint = payment.HintStop
+					a.Hint = c.hint
 					return a
-				}}
+				}, succeed}
 				call := orderCall(payment.MethodCapture, "stopped")
 				_, _ = carryOut(w.Context(), one, call, order(id, 100))
 				w.store.Crash("one")
@@ -198,8 +204,8 @@ func TestStoppedIsNotSentAgain(t *testing.T) {
 				stop := w.sweep("two", w.boot("two"))
 				defer stop()
 				time.Sleep(2 * time.Hour)
-				if n := p.ordered; n != 1 {
-					t.Errorf("sent %d times", n)
+				if n := p.ordered; n != c.sends {
+					t.Errorf("sent %d times, want %d", n, c.sends)
 				}
 				if op := w.operation(call); op.State != c.state || len(w.attention()) != c.told {
 					t.Errorf("it is %s, told %+v", op.State, w.attention())

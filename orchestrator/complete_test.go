@@ -72,7 +72,7 @@ func TestCompletion(t *testing.T) {
 					t.Errorf("%d sends, %d effects; want %d, %d", len(sends), b.effects(), c.sends, c.effects)
 				}
 				sameRequest(t, sends)
-				if s := sends[0]; s.Parent != authorization || s.Key == before.Current().Steps[0].Key || s.Instruction.ReturnParameters["result"] != "PLANTED" {
+				if s := sends[0]; s.Parent != authorization || s.ParentReference != authorize.Reference || s.Key == before.Current().Steps[0].Key || s.Instruction.ReturnParameters["result"] != "PLANTED" {
 					t.Errorf("sent %+v", s)
 				}
 				if first.Stored {

@@ -80,9 +80,11 @@ func (o *Orchestrator) planOrder(
 		return ledger.Change{}, in, err
 	}
 	deadline := now.Add(o.cfg.OperationDeadline)
-	attempt, err := o.orderAttempt(account, nextAttempt{
-		call: call, in: in, payment: p.ID, amount: reserved.Amount, parent: parent, now: now, deadline: deadline,
-	})
+	next := nextAttempt{call: call, in: in, payment: p.ID, amount: reserved.Amount, parent: parent, now: now, deadline: deadline}
+	if call.Method == payment.MethodComplete {
+		next.completes = ops[0].Reference
+	}
+	attempt, err := o.orderAttempt(account, next)
 	if err != nil {
 		return ledger.Change{}, in, err
 	}

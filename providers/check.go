@@ -128,7 +128,7 @@ func implausible(s payment.Send, a payment.Answer, env payment.Environment) stri
 		return "the provider's reference is malformed"
 	case a.Amount != nil && (a.Amount.MinorUnits <= 0 || a.Amount.CurrencyCode != s.Amount.CurrencyCode):
 		return "the applied amount is not positive or in another currency"
-	case a.Hint != payment.HintNone && a.Hint != payment.HintRetry && a.Hint != payment.HintStop:
+	case !slices.Contains([]payment.Hint{payment.HintNone, payment.HintRetry, payment.HintLater, payment.HintStop}, a.Hint):
 		return "the hint is unknown"
 	case a.NextAction != nil && !plausibleAction(*a.NextAction, env):
 		return "the next action is malformed"

@@ -183,6 +183,8 @@ func TestEveryPaymentFieldShows(t *testing.T) {
 		"Operations": true, // shown as operations
 		"Voiding":    true, // shown by what it leaves capturable, see below
 		"Unique":     true, // shown by the refusal of another payment
+		// Part of what is shown as reserved, and then as captured.
+		"AutoReserved": true, "AutoCapture": true,
 	}
 	whole, op := records()
 	full, err := Renderer{}.Render(whole, op)

@@ -146,12 +146,12 @@ func TestHintsBearOnResendOnly(t *testing.T) {
 		if !ok {
 			t.Fatalf("%s is unreachable", r.ID)
 		}
-		for _, h := range []payment.Hint{payment.HintNone, payment.HintRetry, payment.HintStop, "misspelt"} {
+		for _, h := range []payment.Hint{payment.HintNone, payment.HintRetry, payment.HintLater, payment.HintStop, "misspelt"} {
 			p.answer.Hint = h
 			got := table.Judge(p.driver, p.method, p.answer)
 			want := payment.Verdict{Row: r.ID, Evidence: r.Evidence, Category: r.Category, Resend: r.Resend, Failover: r.Failover, Alert: r.Alert}
 			open := r.Evidence == payment.EvidenceUnknown || r.Evidence == payment.EvidenceNoEffectNotSticky
-			if open && h == payment.HintStop {
+			if open && (h == payment.HintStop || h == payment.HintLater) {
 				want.Resend = payment.ResendNever
 			}
 			if open && h == payment.HintRetry && r.Resend == payment.ResendNever {
@@ -180,7 +180,7 @@ func TestJudgeIsTotalAndUnlistedIsUnknown(t *testing.T) {
 			HTTPStatus: pick(random, 0, -1, 200, 201, 302, 400, 401, 402, 403, 418, 429, 500, 503, random.IntN(1000)),
 			Code:       pick(random, "", "held", "redirect", "declined", "busy", "invalid", "cancelled", "taken", "settled", "limited", "unlisted"),
 			Decline:    pick(random, "", "funds", "stolen", "unlisted"),
-			Hint:       pick(random, payment.HintNone, payment.HintRetry, payment.HintStop),
+			Hint:       pick(random, payment.HintNone, payment.HintRetry, payment.HintLater, payment.HintStop),
 			Reference:  pick(random, payment.ProviderReference(""), "obj_1"),
 		}
 		v := table.Judge(driver, m, a)

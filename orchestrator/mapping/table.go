@@ -185,7 +185,7 @@ func verdict(r Row, m payment.Method, h payment.Hint) (payment.Verdict, string) 
 		return v, ""
 	}
 	switch h {
-	case payment.HintStop:
+	case payment.HintStop, payment.HintLater:
 		if v.Resend != payment.ResendNever {
 			v.Resend = payment.ResendNever
 			return v, "the provider asks not to send again"

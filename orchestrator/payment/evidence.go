@@ -80,7 +80,10 @@ type Hint string
 const (
 	HintNone  Hint = ""
 	HintRetry Hint = "retry"
-	HintStop  Hint = "stop"
+	// HintLater: not by whoever got this answer. A look that comes later may send again.
+	HintLater Hint = "later"
+	// HintStop: never again. A copy would bring the same answer, or not be known as one.
+	HintStop Hint = "stop"
 )
 
 // Transport says how far an exchange got. Only TransportAnswered carries a

@@ -100,6 +100,7 @@ type Send struct {
 	Reference         ReferenceID
 	PaymentID         ID
 	Parent            ProviderReference // of the object that the request acts on; empty for an authorization
+	ParentReference   ReferenceID       // ours, of the authorization that a completion goes on with; else empty
 	ProviderReference ProviderReference // of the object asked about, or cancelled; empty where the request is to make it
 	Amount            Money
 	Instruction       Instruction

@@ -91,9 +91,10 @@ type Attempt struct {
 	Ordinal           int               `json:"ordinal"` // from 1
 	Account           AccountName       `json:"account"`
 	Target            Target            `json:"target"`
-	Credential        string            `json:"credential"`       // id of the credential, never the credential
-	Reference         ReferenceID       `json:"reference"`        // what we send as our reference
-	Parent            ProviderReference `json:"parent,omitempty"` // the provider's id of the object it acts on, as of the intent
+	Credential        string            `json:"credential"`                 // id of the credential, never the credential
+	Reference         ReferenceID       `json:"reference"`                  // what we send as our reference
+	Parent            ProviderReference `json:"parent,omitempty"`           // the provider's id of the object it acts on, as of the intent
+	ParentReference   ReferenceID       `json:"parent_reference,omitempty"` // ours, of the authorization that it completes
 	ProviderReference ProviderReference `json:"provider_reference,omitempty"`
 	Epoch             int64             `json:"epoch"` // the epoch that created it
 	Created           time.Time         `json:"created"`

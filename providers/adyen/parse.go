@@ -20,6 +20,8 @@ const (
 	codeOtherKey     = "another_key"     // the key that the answer repeats is not ours
 	codeOtherRequest = "another_request" // our reference, the payment or the merchant account is another
 	codeOtherAmount  = "another_amount"
+	// codeInFlight: another copy of the request is being worked on.
+	codeInFlight = "704"
 	// noEcho ends the code of an answer that does not repeat our key: nothing shows
 	// that it is stored under it.
 	noEcho = ":no_echo"
@@ -50,14 +52,15 @@ func (d *Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 func (*Driver) ParseQuery(payment.Send, providers.Response) payment.Answer { return payment.Answer{} }
 
 // said is Adyen's word on sending again, which it gives about failures: what it does
-// not call transient is not to be repeated.
+// not call transient is not to be repeated. A later copy is still the only way to
+// learn what became of it.
 func said(r providers.Response) payment.Answer {
 	var a payment.Answer
 	switch {
 	case strings.EqualFold(r.Header.Get("Transient-Error"), "true"):
 		a.Hint = payment.HintRetry
 	case r.Status >= 300:
-		a.Hint = payment.HintStop
+		a.Hint = payment.HintLater
 	}
 	return a
 }
@@ -84,6 +87,9 @@ func refused(a *payment.Answer, r providers.Response) {
 		a.Code = "error_" + e.ErrorCode // it must not read as the result of a payment
 	default:
 		a.Code = e.ErrorCode
+		if a.Code == codeInFlight && a.Hint == payment.HintLater {
+			a.Hint = payment.HintNone // waited for, whatever comes with it
+		}
 		if r.Status >= http.StatusInternalServerError && strings.Contains(strings.ToLower(a.Message), "too many requests") {
 			a.Decline = "too_many_requests"
 		}
@@ -103,19 +109,23 @@ type paymentResult struct {
 }
 
 // paid reads the result of a payment. That of a completion repeats the reference of
-// the authorization, which the completion does not know.
+// the authorization: with another one, the shopper brought back somebody else's result.
 func paid(a *payment.Answer, s payment.Send, raw []byte) {
 	var p paymentResult
 	if json.Unmarshal(raw, &p) != nil || p.ResultCode == "" {
 		return
 	}
 	a.RequestID = p.PspReference
+	reference := s.Reference
+	if s.Method == payment.MethodComplete {
+		reference = s.ParentReference
+	}
 	applied, ok := p.applied(s.Amount)
 	switch {
 	case !ok:
 		a.Code = codeOtherAmount
 		return
-	case s.Method == payment.MethodAuthorize && p.MerchantReference != "" && p.MerchantReference != string(s.Reference):
+	case reference != "" && p.MerchantReference != "" && p.MerchantReference != string(reference):
 		a.Code = codeOtherRequest
 		return
 	}

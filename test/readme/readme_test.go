@@ -99,7 +99,7 @@ func rendered(rows []mapping.Row) string {
 		if end < 0 {
 			end = len(rows)
 		}
-		proves, failover := map[payment.Evidence]int{}, 0
+		proves, failover := make(map[payment.Evidence]int), 0
 		for _, r := range rows[:end] {
 			proves[r.Evidence]++
 			if r.Failover {

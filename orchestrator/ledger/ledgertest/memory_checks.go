@@ -155,7 +155,7 @@ func (f *faults) attempts(name string, old, op payment.Operation) {
 	}
 	for i, before := range old.Attempts {
 		now := op.Attempts[i]
-		f.unless(now.Account == before.Account && now.Target == before.Target && now.Reference == before.Reference && now.Parent == before.Parent &&
+		f.unless(now.Account == before.Account && now.Target == before.Target && now.Reference == before.Reference && now.Parent == before.Parent && now.ParentReference == before.ParentReference &&
 			now.ResendNotAfter.Equal(before.ResendNotAfter) && now.Epoch == before.Epoch && now.Sends >= before.Sends &&
 			len(now.Steps) >= len(before.Steps) && samePlan(before.Steps, now.Steps[:min(len(now.Steps), len(before.Steps))]) &&
 			(now.Stopped || !before.Stopped) && (now.Released || !before.Released),

@@ -61,6 +61,7 @@ func Send(m payment.Method) payment.Send {
 		case payment.MethodRefund:
 			s.Instruction.Reason = "too small <&>"
 		case payment.MethodComplete:
+			s.ParentReference = "OURREFERENCE"
 			s.Instruction.ReturnParameters = map[string]string{"redirectResult": "eyJ0cmFuc1N0YXR1cyI6IlkifQ==", "paymentData": "Ab02b4c0!BQABAgCuZFJrQOjSsl"}
 		case payment.MethodAuthorize, payment.MethodCapture, payment.MethodVoid:
 		}

@@ -40,8 +40,12 @@ func Amount(m payment.Money) Object {
 // Payment is the result of a payment, or of what its shopper brought back.
 func Payment(s payment.Send, result string) Object {
 	o := Object{"pspReference": cmp.Or(string(s.ProviderReference), "PSPREFERENCE0001"), "resultCode": result}
-	if s.Method == payment.MethodAuthorize {
+	switch s.Method {
+	case payment.MethodAuthorize:
 		o["merchantReference"] = s.Reference
+	case payment.MethodComplete:
+		o["merchantReference"] = s.ParentReference
+	case payment.MethodCapture, payment.MethodRefund, payment.MethodVoid:
 	}
 	return o
 }

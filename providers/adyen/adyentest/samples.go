@@ -95,7 +95,7 @@ func unechoedSamples() []providertest.Sample {
 
 // strangeSamples are answers to something else than was asked.
 func strangeSamples() []providertest.Sample {
-	s, c := Send(payment.MethodAuthorize), Send(payment.MethodCapture)
+	s, c, back := Send(payment.MethodAuthorize), Send(payment.MethodCapture), Send(payment.MethodComplete)
 	other := s
 	other.Key = "ffffffffffffffffffffffffffffffff"
 	half := payment.Money{MinorUnits: 500, CurrencyCode: "EUR"}
@@ -103,6 +103,7 @@ func strangeSamples() []providertest.Sample {
 		sample(s, "any.another_key", unknown, JSON(other, 200, Payment(s, "Authorised"))),
 		sample(s, "any.another_key", unknown, JSON(other, 200, Refused(s, "2", "Refused"))),
 		sample(s, "any.another_request", unknown, JSON(s, 200, With(Payment(s, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
+		sample(back, "any.another_request", unknown, JSON(back, 200, With(Payment(back, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
 		sample(s, "any.another_amount", unknown, JSON(s, 200, With(Payment(s, "Authorised"), Object{"amount": Amount(half)}))),
 		sample(c, "any.another_request", unknown, JSON(c, 201, With(Modification(c, c.Amount), Object{"paymentPspReference": "ANOTHER"}))),
 		sample(c, "any.another_request", unknown, JSON(c, 201, With(Modification(c, c.Amount), Object{"merchantAccount": "Another"}))),
