@@ -58,7 +58,7 @@ func newAccount(a Account, p Process, base providers.Config) (*providers.Guard, 
 	if credential == "" && a.Driver == sandboxDriver {
 		credential = sandbox.CredentialPrefix + "acquit" // the simulator takes any
 	}
-	a.BaseURL = cmp.Or(a.BaseURL, registry.Address(a.Driver))
+	a.BaseURL = cmp.Or(a.BaseURL, registry.Address(a.Driver, a.Region))
 	driver, target, err := registry.New(a.Driver, registry.Account{
 		Name: payment.AccountName(a.Name), Environment: payment.Environment(a.Environment), BaseURL: a.BaseURL,
 		Region: a.Region, MerchantID: a.MerchantID, Credential: providers.Secret(credential),

@@ -19,14 +19,14 @@ import (
 )
 
 // listening is a driver that takes notifications of SNS as it is played here.
-func listening(t testing.TB, sns *amazonpaytest.SNS) *amazonpay.Driver {
-	t.Helper()
+func listening(tb testing.TB, sns *amazonpaytest.SNS) *amazonpay.Driver {
+	tb.Helper()
 	d, err := amazonpay.New(amazonpay.Config{
 		Region: "eu", Credential: amazonpaytest.Credential(amazonpaytest.PublicKeyID), MerchantID: amazonpaytest.MerchantID,
 		Topics: []providers.Secret{amazonpaytest.Topic}, Fetch: sns.Fetch,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return d
 }

@@ -8,6 +8,7 @@ package registry
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/stripe"
 )
@@ -38,6 +40,9 @@ type Account struct {
 	// WebhookSecrets are what the provider signs its deliveries with: two while one
 	// replaces the other, none where the account takes no webhooks.
 	WebhookSecrets []providers.Secret
+	// Fetch gets what a provider publishes under https, for drivers whose provider
+	// signs deliveries with a certificate. Without it they believe none.
+	Fetch func(ctx context.Context, address string) ([]byte, error)
 }
 
 // entry is a driver in the list.
@@ -60,6 +65,12 @@ func list() []entry {
 		{stripe.Name, stripe.Address, completeStripe, func(a Account) (providers.Driver, error) {
 			return stripe.New(stripe.Config{ConnectedAccount: a.MerchantID, Credential: a.Credential}), nil
 		}},
+		{amazonpay.Name, "", completeAmazonPay, func(a Account) (providers.Driver, error) {
+			return amazonpay.New(amazonpay.Config{
+				Region: a.Region, Live: a.Environment == payment.EnvironmentLive, MerchantID: a.MerchantID, Credential: a.Credential,
+				Topics: a.WebhookSecrets, Fetch: a.Fetch,
+			})
+		}},
 	}
 }
 
@@ -72,9 +83,12 @@ func Drivers() []string {
 	return names
 }
 
-// Address is the scheme and host at which the driver's provider is; "" where each
-// account says its own, and for a driver that is not known.
-func Address(driver string) string {
+// Address is the scheme and host at which the driver's provider is in a region of
+// its; "" where each account says its own, and for a driver or region that is not known.
+func Address(driver, region string) string {
+	if driver == amazonpay.Name {
+		return amazonpay.Address(region)
+	}
 	for _, e := range list() {
 		if e.name == driver {
 			return e.address
@@ -99,14 +113,15 @@ func New(driver string, a Account) (providers.Driver, payment.Target, error) {
 	if a.Credential == "" {
 		return fail(errors.New("no credential"))
 	}
-	a.BaseURL = cmp.Or(a.BaseURL, Address(driver))
+	a.BaseURL = cmp.Or(a.BaseURL, Address(driver, a.Region))
+	e := list()[i]
+	a, err := e.complete(a)
+	if err != nil {
+		return fail(err)
+	}
 	base, err := url.Parse(a.BaseURL)
 	if err != nil || base.Host == "" {
 		return fail(errors.New("the base URL is not an absolute URL")) // the error itself quotes it
-	}
-	e := list()[i]
-	if a, err = e.complete(a); err != nil {
-		return fail(err)
 	}
 	d, err := e.make(a)
 	if err != nil {
@@ -145,6 +160,21 @@ func completeStripe(a Account) (Account, error) {
 		return a, errors.New("the merchant id of a Stripe account is a connected account, acct_…, or empty")
 	case a.Region != "":
 		return a, errors.New("a Stripe account has no region")
+	}
+	return a, nil
+}
+
+// completeAmazonPay pins an account to its region's host, which a live one leads to
+// and nowhere else. Play money is told from money by the key, which the driver reads.
+func completeAmazonPay(a Account) (Account, error) {
+	address := amazonpay.Address(a.Region)
+	switch {
+	case address == "":
+		return a, errors.New("the region of an Amazon Pay account is na, eu or jp")
+	case a.Environment == payment.EnvironmentLive && strings.TrimSuffix(a.BaseURL, "/") != address:
+		return a, fmt.Errorf("a live account of Amazon Pay in region %s leads to %s", a.Region, address)
+	case strings.Contains(a.BaseURL, "://pay-api.amazon.") && strings.TrimSuffix(a.BaseURL, "/") != address:
+		return a, fmt.Errorf("an account of Amazon Pay in region %s does not lead to another region's host", a.Region)
 	}
 	return a, nil
 }

@@ -52,30 +52,30 @@ type SNS struct {
 }
 
 // NewSNS returns it as it is at a time.
-func NewSNS(t testing.TB, at time.Time) *SNS {
-	t.Helper()
+func NewSNS(tb testing.TB, at time.Time) *SNS {
+	tb.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s := &SNS{at: at, key: key}
 	s.files = map[string][]byte{
-		CertificateURL("00"): s.certificate(t, "sns.amazonaws.com"),
-		CertificateURL("0e"): s.certificate(t, "somebody.example"),
+		CertificateURL("00"): s.certificate(tb, "sns.amazonaws.com"),
+		CertificateURL("0e"): s.certificate(tb, "somebody.example"),
 		CertificateURL("0f"): []byte("no certificate"),
 	}
 	return s
 }
 
-func (s *SNS) certificate(t testing.TB, name string) []byte {
-	t.Helper()
+func (s *SNS) certificate(tb testing.TB, name string) []byte {
+	tb.Helper()
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: s.at.Add(-time.Hour), NotAfter: s.at.Add(365 * 24 * time.Hour),
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, c, c, s.key.Public(), s.key)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
 }
@@ -101,8 +101,8 @@ func (s *SNS) Fetched() []string {
 
 // Deliver is a message as it is signed and delivered, in a version of the
 // signature; change alters the envelope after that, and may be nil.
-func (s *SNS) Deliver(t testing.TB, message, version string, change func(Object)) providers.Delivery {
-	t.Helper()
+func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object)) providers.Delivery {
+	tb.Helper()
 	sent := s.at.Format(time.RFC3339)
 	text := "Message\n" + message + "\nMessageId\nmessage-1\nTimestamp\n" + sent + "\nTopicArn\n" + Topic + "\nType\nNotification\n"
 	hash, digest := crypto.SHA256, sum256(text)
@@ -111,7 +111,7 @@ func (s *SNS) Deliver(t testing.TB, message, version string, change func(Object)
 	}
 	signature, err := rsa.SignPKCS1v15(rand.Reader, s.key, hash, digest)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	e := Object{
 		"Type": "Notification", "MessageId": "message-1", "TopicArn": Topic, "Message": message, "Timestamp": sent, "SignatureVersion": version,
@@ -122,7 +122,7 @@ func (s *SNS) Deliver(t testing.TB, message, version string, change func(Object)
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return providers.Delivery{
 		Method: http.MethodPost, Header: http.Header{"X-Amz-Sns-Message-Type": {"Notification"}, "X-Amz-Sns-Topic-Arn": {Topic}}, Body: body, Received: s.at.Add(time.Second),
