@@ -117,6 +117,9 @@ func TestWebhookThatCannotBeRead(t *testing.T) {
 	d := listening(t, sns)
 	contradicted := sns.Deliver(t, amazonpaytest.Notification("CHARGE", "C1"), "1", nil)
 	contradicted.Header.Set("X-Amz-Sns-Topic-Arn", "arn:aws:sns:eu-west-1:1:OTHER")
+	other := amazonpaytest.NewSNS(t, at)
+	other.Topic = "arn:aws:sns:eu-west-1:1:OTHER"
+	stranger := other.Deliver(t, amazonpaytest.Notification("CHARGE", "C1"), "1", nil)
 	for name, c := range map[string]struct {
 		in   providers.Delivery
 		want error
@@ -129,6 +132,9 @@ func TestWebhookThatCannotBeRead(t *testing.T) {
 		if got, err := d.Webhook(t.Context(), c.in); !errors.Is(err, c.want) || len(got.Events) > 0 {
 			t.Errorf("%s: told %+v, error %v, want %v", name, got, err, c.want)
 		}
+	}
+	if _, err := listening(t, other).Webhook(t.Context(), stranger); !errors.Is(err, providers.ErrForged) || len(other.Fetched()) > 0 {
+		t.Errorf("what SNS signed for a stranger's topic: error %v, want %v; fetched %v", err, providers.ErrForged, other.Fetched())
 	}
 	in := sns.Deliver(t, amazonpaytest.Notification("CHARGE", "C1"), "1", nil)
 	for name, change := range map[string]func(*amazonpay.Config){

@@ -43,6 +43,9 @@ func Notification(kind, id string) string {
 // SNS plays the service that signs and delivers notifications, with a certificate
 // of its own that is valid for a year.
 type SNS struct {
+	// Topic is what the notifications come from; Topic by default.
+	Topic string
+
 	at    time.Time
 	key   *rsa.PrivateKey
 	files map[string][]byte // by address
@@ -58,7 +61,7 @@ func NewSNS(tb testing.TB, at time.Time) *SNS {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &SNS{at: at, key: key}
+	s := &SNS{Topic: Topic, at: at, key: key}
 	s.files = map[string][]byte{
 		CertificateURL("00"): s.certificate(tb, "sns.amazonaws.com"),
 		CertificateURL("0e"): s.certificate(tb, "somebody.example"),
@@ -104,7 +107,7 @@ func (s *SNS) Fetched() []string {
 func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object)) providers.Delivery {
 	tb.Helper()
 	sent := s.at.Format(time.RFC3339)
-	text := "Message\n" + message + "\nMessageId\nmessage-1\nTimestamp\n" + sent + "\nTopicArn\n" + Topic + "\nType\nNotification\n"
+	text := "Message\n" + message + "\nMessageId\nmessage-1\nTimestamp\n" + sent + "\nTopicArn\n" + s.Topic + "\nType\nNotification\n"
 	hash, digest := crypto.SHA256, sum256(text)
 	if version == "1" {
 		hash, digest = crypto.SHA1, sum1(text)
@@ -114,7 +117,7 @@ func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object
 		tb.Fatal(err)
 	}
 	e := Object{
-		"Type": "Notification", "MessageId": "message-1", "TopicArn": Topic, "Message": message, "Timestamp": sent, "SignatureVersion": version,
+		"Type": "Notification", "MessageId": "message-1", "TopicArn": s.Topic, "Message": message, "Timestamp": sent, "SignatureVersion": version,
 		"Signature": base64.StdEncoding.EncodeToString(signature), "SigningCertURL": CertificateURL("00"),
 	}
 	if change != nil {
@@ -125,7 +128,7 @@ func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object
 		tb.Fatal(err)
 	}
 	return providers.Delivery{
-		Method: http.MethodPost, Header: http.Header{"X-Amz-Sns-Message-Type": {"Notification"}, "X-Amz-Sns-Topic-Arn": {Topic}}, Body: body, Received: s.at.Add(time.Second),
+		Method: http.MethodPost, Header: http.Header{"X-Amz-Sns-Message-Type": {"Notification"}, "X-Amz-Sns-Topic-Arn": {s.Topic}}, Body: body, Received: s.at.Add(time.Second),
 	}
 }
 
