@@ -243,25 +243,34 @@ func TestVoid(t *testing.T) {
 // Goal: whatever goes wrong with a send, the same request under its key brings what
 // became of it, with one effect. Method: each verb with each fault, then again.
 func TestOneEffectThroughFaults(t *testing.T) {
-	for fault, row := range map[simulator.Fault]string{
-		simulator.Fault500Before: "amazonpay.any.internal_server_error", simulator.Fault500After: "amazonpay.any.internal_server_error",
-		simulator.FaultGateway: "amazonpay.any.bad_gateway", simulator.FaultGatewayTime: "amazonpay.any.gateway_timeout",
-		simulator.FaultUnavailable: "amazonpay.any.service_unavailable", simulator.FaultThrottled503: "amazonpay.any.request_throttled",
-		simulator.FaultThrottled: "amazonpay.any.too_many_requests", simulator.FaultTimeout: "amazonpay.any.request_timeout",
-		simulator.FaultInUse: "amazonpay.any.too_early", simulator.FaultDropBefore: "any.transport.broken", simulator.FaultDropAfter: "any.transport.broken",
+	for _, c := range []struct {
+		fault simulator.Fault
+		row   string
+	}{
+		{simulator.Fault500Before, "amazonpay.any.internal_server_error"},
+		{simulator.Fault500After, "amazonpay.any.internal_server_error"},
+		{simulator.FaultGateway, "amazonpay.any.bad_gateway"},
+		{simulator.FaultGatewayTime, "amazonpay.any.gateway_timeout"},
+		{simulator.FaultUnavailable, "amazonpay.any.service_unavailable"},
+		{simulator.FaultThrottled503, "amazonpay.any.request_throttled"},
+		{simulator.FaultThrottled, "amazonpay.any.too_many_requests"},
+		{simulator.FaultTimeout, "amazonpay.any.request_timeout"},
+		{simulator.FaultInUse, "amazonpay.any.too_early"},
+		{simulator.FaultDropBefore, "any.transport.broken"},
+		{simulator.FaultDropAfter, "any.transport.broken"},
 	} {
 		r := newRig(t)
 		hold := pay(amazonpaytest.Permission, payment.CaptureManual)
-		r.simulator.Next(fault)
-		r.send(hold, row)
+		r.simulator.Next(c.fault)
+		r.send(hold, c.row)
 		id := r.send(hold, "amazonpay.authorize.authorized").Reference
 		capture := further(payment.MethodCapture, id, 1000)
-		r.simulator.Next(fault)
-		r.send(capture, row)
+		r.simulator.Next(c.fault)
+		r.send(capture, c.row)
 		r.send(capture, "amazonpay.capture.captured")
 		refund := further(payment.MethodRefund, id, 1000)
-		r.simulator.Next(fault)
-		r.send(refund, row)
+		r.simulator.Next(c.fault)
+		r.send(refund, c.row)
 		r.send(refund, "amazonpay.refund.refund_initiated")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 1000), effect(simulator.KindRefund, 1000))
 	}

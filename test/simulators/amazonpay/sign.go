@@ -55,12 +55,12 @@ func (s *Simulator) unsigned(r *http.Request, body string) (a answer, refused bo
 	if r.Header.Get("X-Amz-Pay-Host") != r.Host || r.Header.Get("X-Amz-Pay-Date") == "" || r.Header.Get("X-Amz-Pay-Region") == "" {
 		return wrong("the host, the date or the region is missing or another")
 	}
-	text := r.Method + "\n" + r.URL.EscapedPath() + "\n" + r.URL.RawQuery + "\n"
+	lines := []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery}
 	for _, name := range names {
-		text += name + ":" + r.Header.Get(name) + "\n"
+		lines = append(lines, name+":"+r.Header.Get(name))
 	}
-	text += "\n" + m[3] + "\n" + hash(body)
-	digest := sha256.Sum256([]byte(m[1] + "\n" + hash(text)))
+	lines = append(lines, "", m[3], hash(body))
+	digest := sha256.Sum256([]byte(m[1] + "\n" + hash(strings.Join(lines, "\n"))))
 	signature, err := base64.StdEncoding.DecodeString(m[4])
 	if err != nil || salt == 0 || !slices.IsSorted(names) || rsa.VerifyPSS(key, crypto.SHA256, digest[:], signature, &rsa.PSSOptions{SaltLength: salt}) != nil {
 		return wrong("the signature is not of this request")

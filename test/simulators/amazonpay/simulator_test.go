@@ -337,23 +337,33 @@ func TestDeclines(t *testing.T) {
 // Goal: a fault says truly whether the effect was made, and the key brings the
 // truth. Method: each fault on a write, then the same request again.
 func TestFaults(t *testing.T) {
-	for fault, c := range map[simulator.Fault]struct {
+	for _, c := range []struct {
+		fault   simulator.Fault
 		status  int
 		effects int
 	}{
-		simulator.Fault500Before: {500, 0}, simulator.Fault500After: {500, 1}, simulator.FaultGateway: {502, 1}, simulator.FaultGatewayTime: {504, 1},
-		simulator.FaultUnavailable: {503, 0}, simulator.FaultThrottled503: {503, 0}, simulator.FaultThrottled: {429, 0}, simulator.FaultTimeout: {408, 0},
-		simulator.FaultInUse: {425, 0}, simulator.FaultDropBefore: {0, 0}, simulator.FaultDropAfter: {0, 1},
+		{simulator.Fault500Before, 500, 0},
+		{simulator.Fault500After, 500, 1},
+		{simulator.FaultGateway, 502, 1},
+		{simulator.FaultGatewayTime, 504, 1},
+		{simulator.FaultUnavailable, 503, 0},
+		{simulator.FaultThrottled503, 503, 0},
+		{simulator.FaultThrottled, 429, 0},
+		{simulator.FaultTimeout, 408, 0},
+		{simulator.FaultInUse, 425, 0},
+		{simulator.FaultDropBefore, 0, 0},
+		{simulator.FaultDropAfter, 0, 1},
 	} {
-		a := open(t)
-		a.Next(fault)
-		if got := a.send(http.MethodPost, "charges", "k1", charge("S01-1234567-1234567", held)); got.Status != c.status || len(a.Effects()) != c.effects {
-			t.Errorf("%s: status %d with %d effects, want %d with %d", fault, got.Status, len(a.Effects()), c.status, c.effects)
+		a, good, named := open(t), charge("S01-1234567-1234567", held), charge("fault_"+string(c.fault), held)
+		a.Next(c.fault)
+		if got := a.send(http.MethodPost, "charges", "k1", good); got.Status != c.status || len(a.Effects()) != c.effects {
+			t.Errorf("%s: status %d with %d effects, want %d with %d", c.fault, got.Status, len(a.Effects()), c.status, c.effects)
 		}
-		a.expect(string(fault)+", again", a.send(http.MethodPost, "charges", "k1", charge("S01-1234567-1234567", held)), 201, "Authorized")
+		a.expect(string(c.fault)+", again", a.send(http.MethodPost, "charges", "k1", good), 201, "Authorized")
 		a.effects(simulator.KindHold)
-		a.expect("by its permission", a.send(http.MethodPost, "charges", "k2", charge("fault_"+string(fault), held)), c.status, reasonOf(c.status, fault))
-		a.expect("and then not", a.send(http.MethodPost, "charges", "k2", charge("fault_"+string(fault), held)), 201, "Authorized")
+		a.expect("by its permission", a.send(http.MethodPost, "charges", "k2", named), c.status, reasonOf(c.status, c.fault))
+		a.expect("and then not", a.send(http.MethodPost, "charges", "k2", named), 201, "Authorized")
+		a.effects(simulator.KindHold, simulator.KindHold)
 	}
 }
 
@@ -368,7 +378,7 @@ func reasonOf(status int, f simulator.Fault) string {
 // Goal: an answer can be held back for ever. Method: a client that gives up, with
 // the effect made and not.
 func TestHangs(t *testing.T) {
-	for fault, effects := range map[simulator.Fault]int{simulator.FaultHangBefore: 0, simulator.FaultHangAfter: 1} {
+	for effects, fault := range []simulator.Fault{simulator.FaultHangBefore, simulator.FaultHangAfter} {
 		a := open(t)
 		a.server.Client().Timeout = 200 * time.Millisecond
 		a.Next(fault)
