@@ -37,3 +37,17 @@ func TestCertificateAddresses(t *testing.T) {
 		}
 	}
 }
+
+// Goal: a fetcher can be limited to SNS. Method: hosts of regions, and hosts that
+// look like them.
+func TestCertificateHosts(t *testing.T) {
+	for host, want := range map[string]bool{
+		"sns.eu-west-1.amazonaws.com": true, "sns.us-gov-west-1.amazonaws.com": true,
+		"": false, "sns.amazonaws.com": false, "sns.us.amazonaws.com": false, "sns.eu-west-1.amazonaws.com.example": false, "s3.eu-west-1.amazonaws.com": false,
+		"sns.evil.example/.amazonaws.com": false, "sns.a.b.amazonaws.com": false, "sns.eu-west-1.amazonaws.com:8443": false, "xsns.eu-west-1.amazonaws.com": false,
+	} {
+		if got := CertificateHost(host); got != want {
+			t.Errorf("%q: %t, want %t", host, got, want)
+		}
+	}
+}

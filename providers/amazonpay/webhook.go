@@ -142,6 +142,14 @@ func (e envelope) signed() string {
 	return out.String()
 }
 
+// CertificateHost reports whether a host is one of SNS's, which certificates are
+// fetched from.
+func CertificateHost(host string) bool {
+	region, from := strings.CutPrefix(host, "sns.")
+	region, to := strings.CutSuffix(region, ".amazonaws.com")
+	return from && to && isRegion(region)
+}
+
 // certificateOf reports whether an address can be that of a certificate of SNS in
 // the region of a topic.
 func certificateOf(address, topic string) bool {
@@ -149,18 +157,21 @@ func certificateOf(address, topic string) bool {
 	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Opaque != "" {
 		return false
 	}
-	host := "sns." + regionOf(topic) + ".amazonaws.com"
 	file, named := strings.CutPrefix(u.Path, "/SimpleNotificationService-")
 	file, pem := strings.CutSuffix(file, ".pem")
-	return named && pem && strings.Trim(file, "0123456789abcdef") == "" && u.Host == host
+	return named && pem && strings.Trim(file, "0123456789abcdef") == "" &&
+		CertificateHost(u.Host) && u.Host == "sns."+regionOf(topic)+".amazonaws.com"
 }
 
 // regionOf is the region of an SNS topic; "" for what is not the ARN of one.
 func regionOf(topic string) string {
 	part := strings.Split(topic, ":")
-	if len(part) != 6 || part[0] != "arn" || part[1] != "aws" || part[2] != "sns" || len(part[3]) < 3 || part[4] == "" || part[5] == "" ||
-		strings.Trim(part[3], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+	if len(part) != 6 || part[0] != "arn" || part[1] != "aws" || part[2] != "sns" || !isRegion(part[3]) || part[4] == "" || part[5] == "" {
 		return ""
 	}
 	return part[3]
+}
+
+func isRegion(s string) bool {
+	return len(s) >= 3 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }

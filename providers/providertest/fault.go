@@ -152,7 +152,7 @@ func undocumentedCode(w *world) {
 
 // Goal: a question that was not answered leaves everything as it was.
 func faultyLookUp(w *world) {
-	for _, s := range w.findable() {
+	for _, s := range w.lookedUp() {
 		for name, f := range w.faults(s) {
 			if f.patience < time.Second || name == "an empty object" || name == "an unknown status" {
 				continue // the look-up has no bound of its own; the others are answers to it

@@ -27,7 +27,7 @@ func queryProperties() []property {
 // and with one.
 func (w *world) asked() []payment.Send {
 	var list []payment.Send
-	for _, s := range w.findable() {
+	for _, s := range w.lookedUp() {
 		if s.ProviderReference == "" {
 			list = append(list, s)
 		}
@@ -37,15 +37,15 @@ func (w *world) asked() []payment.Send {
 	return list
 }
 
-// findable is a send of each method that the driver can ask about, with an id where
-// it needs one.
-func (w *world) findable() []payment.Send {
+// lookedUp are the sends whose objects can be looked up, with the provider's id where
+// that is needed. A completion has none of its own: its authorization is looked up.
+func (w *world) lookedUp() []payment.Send {
 	var list []payment.Send
 	for _, s := range w.sends() {
 		if !w.traits.Finds(s.Method, "") {
 			s.ProviderReference = "obj_known"
 		}
-		if w.traits.Finds(s.Method, s.ProviderReference) {
+		if s.Method != payment.MethodComplete && w.traits.Finds(s.Method, s.ProviderReference) {
 			list = append(list, s)
 		}
 	}

@@ -97,6 +97,10 @@ func Address(driver, region string) string {
 	return ""
 }
 
+// MayFetch reports whether a driver's provider publishes at a host what Account.Fetch gets: the
+// limit of the fetcher that accounts share.
+func MayFetch(host string) bool { return amazonpay.CertificateHost(host) }
+
 // New returns the driver of an account and the target of its attempts. Errors
 // name the account and what is wrong, never the credential.
 func New(driver string, a Account) (providers.Driver, payment.Target, error) {

@@ -196,3 +196,12 @@ func TestAmazonPayRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Goal: what accounts fetch comes from their providers alone.
+func TestMayFetch(t *testing.T) {
+	for host, want := range map[string]bool{"sns.eu-west-1.amazonaws.com": true, "example.com": false, "": false} {
+		if got := registry.MayFetch(host); got != want {
+			t.Errorf("%q: %t, want %t", host, got, want)
+		}
+	}
+}
