@@ -23,6 +23,9 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 	if !account.Traits().Query {
 		return decision{action: actionPark, reason: "the provider offers no look-up"}, nil
 	}
+	if !account.Traits().Finds(op.Method, attempt.ProviderReference) {
+		return decision{action: actionPark, reason: "the provider's id of it is not known, so that it cannot be looked up"}, nil
+	}
 	if account.Target() != attempt.Target {
 		// Elsewhere an object of the same name could be somebody else's.
 		return decision{action: actionPark, reason: movedReason}, nil

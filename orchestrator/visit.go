@@ -141,7 +141,7 @@ func (f *flight) stranded() (reason string, yes bool) {
 	case f.op().State == payment.StatePending, f.op().State == payment.StateRequiresAction && !f.unfinished():
 		// Nothing would be sent: others decide, in time.
 		return "the provider has not decided for long", !f.o.cfg.Now().Before(f.op().Created.Add(maxPending))
-	case attempt.Stopped && !account.Traits().Query && f.op().Method != payment.MethodAuthorize:
+	case attempt.Stopped && !account.Traits().Finds(f.op().Method, f.object()) && f.op().Method != payment.MethodAuthorize:
 		return stoppedReason, true
 	case !f.o.cfg.Now().Before(attempt.ResendNotAfter):
 		return "the resend window is closed", true

@@ -32,12 +32,16 @@ func newAccounts(ctx context.Context, c Config, p Process, strike probe, t *tele
 		shared.CloseIdleConnections()
 		return nil
 	})
+	published, err := transport.NewFetcher(transport.FetcherConfig{Transport: shared, Allowed: registry.MayFetch})
+	if err != nil {
+		return nil, err
+	}
 	var guards []*providers.Guard
 	for i, a := range c.Accounts {
 		if a.simulated() {
 			a.BaseURL = simulated.url()
 		}
-		guard, err := newAccount(a, p, providers.Config{Transport: shared, Probe: strike, Logger: t.logger})
+		guard, err := newAccount(a, p, published, providers.Config{Transport: shared, Probe: strike, Logger: t.logger})
 		if err != nil {
 			return nil, fmt.Errorf("accounts[%d]: %w", i, err)
 		}
@@ -59,7 +63,7 @@ func configured(c Config, guards []*providers.Guard) (accounts []orchestrator.Co
 }
 
 // newAccount builds one guard; base holds what all accounts share.
-func newAccount(a Account, p Process, base providers.Config) (*providers.Guard, error) {
+func newAccount(a Account, p Process, published *transport.Fetcher, base providers.Config) (*providers.Guard, error) {
 	credential, err := a.Credential.Read(p.Environ)
 	if err != nil {
 		return nil, fmt.Errorf("credential: %w", err)
@@ -71,10 +75,11 @@ func newAccount(a Account, p Process, base providers.Config) (*providers.Guard, 
 	if err != nil {
 		return nil, err
 	}
-	a.BaseURL = cmp.Or(a.BaseURL, registry.Address(a.Driver))
+	a.BaseURL = cmp.Or(a.BaseURL, registry.Address(a.Driver, a.Region))
 	driver, target, err := registry.New(a.Driver, registry.Account{
 		Name: payment.AccountName(a.Name), Environment: payment.Environment(a.Environment), BaseURL: a.BaseURL,
 		Region: a.Region, MerchantID: a.MerchantID, Credential: providers.Secret(credential), WebhookSecrets: secrets,
+		Fetch: published.Fetch,
 	})
 	if err != nil {
 		return nil, err

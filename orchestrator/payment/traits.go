@@ -14,7 +14,10 @@ type Traits struct {
 	AutomaticCapture bool // can take money in the authorization
 	MultipleCaptures bool
 	BankTransfer     bool // serves bank transfers instead of tokens
-	Query            bool // can look up by our reference
+	Query            bool // can look up by our reference, but for QueryNeedsID
+	// QueryNeedsID are the methods whose object is found by the provider's id of it
+	// alone. As long as that is not known, only the same request under its key tells.
+	QueryNeedsID []Method
 	// Fence is how an authorization whose outcome is unknown can be cancelled.
 	Fence FenceKind
 	// Completion is how an authorization goes on when the shopper comes back.
@@ -78,6 +81,12 @@ const (
 
 // Supports reports whether the driver declares the method.
 func (t Traits) Supports(m Method) bool { return slices.Contains(t.Methods, m) }
+
+// Finds reports whether the object of a method can be looked up, by the provider's
+// id of it if that is not "".
+func (t Traits) Finds(m Method, id ProviderReference) bool {
+	return t.Query && (id != "" || !slices.Contains(t.QueryNeedsID, m))
+}
 
 // Takes reports whether the provider takes the currency.
 func (t Traits) Takes(currency string) bool {

@@ -137,6 +137,13 @@ func queryMutants() []mutant {
 		{"a look-up is a POST", "query/a look-up is a GET that carries no key and no body", asks(func(s payment.Send, r *providers.Request) {
 			r.Method = http.MethodPost
 		})},
+		{"a look-up is made without the id that it needs", "query/a look-up that needs the provider's id is not made without it", func(d *broken) {
+			d.traits = func() payment.Traits {
+				t := d.Driver.Traits()
+				t.QueryNeedsID = []payment.Method{payment.MethodAuthorize}
+				return t
+			}
+		}},
 		{"a look-up does not say that it found", "query/a look-up finds the object by its id and by our reference", finds(func(_ payment.Send, _ providers.Response, a *payment.Answer) {
 			a.ObjectFound = false
 		})},

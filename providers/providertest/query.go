@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
@@ -15,6 +14,7 @@ import (
 func queryProperties() []property {
 	return []property{
 		{"a look-up is a GET that carries no key and no body", plainGet},
+		{"a look-up that needs the provider's id is not made without it", idNeeded},
 		{"a look-up finds the object by its id and by our reference", finds},
 		{"what was not found proves nothing", notFound},
 		{"the refusal of a look-up proves nothing", refusedLookUp},
@@ -23,24 +23,43 @@ func queryProperties() []property {
 	}
 }
 
-// asked are the sends of a driver that looks up, without an id and with one.
+// asked are the sends of a driver that looks up, without an id where that is enough,
+// and with one.
 func (w *world) asked() []payment.Send {
 	var list []payment.Send
 	for _, s := range w.lookedUp() {
-		list = append(list, s)
+		if s.ProviderReference == "" {
+			list = append(list, s)
+		}
 		s.ProviderReference = "obj_known"
 		list = append(list, s)
 	}
 	return list
 }
 
-// lookedUp are the sends whose objects can be looked up. A completion has none of its
-// own: its authorization is looked up.
+// lookedUp are the sends whose objects can be looked up, with the provider's id where
+// that is needed. A completion has none of its own: its authorization is looked up.
 func (w *world) lookedUp() []payment.Send {
-	if !w.traits.Query {
-		return nil
+	var list []payment.Send
+	for _, s := range w.sends() {
+		if !w.traits.Finds(s.Method, "") {
+			s.ProviderReference = "obj_known"
+		}
+		if s.Method != payment.MethodComplete && w.traits.Finds(s.Method, s.ProviderReference) {
+			list = append(list, s)
+		}
 	}
-	return slices.DeleteFunc(w.sends(), func(s payment.Send) bool { return s.Method == payment.MethodComplete })
+	return list
+}
+
+// Goal: what cannot be looked up is not looked up some other way. Method: sends
+// without the id that the driver declares to need.
+func idNeeded(w *world) {
+	for _, m := range w.traits.QueryNeedsID {
+		if r, err := w.New(w.Credentials[0]).Query(w.Send(m)); !errors.Is(err, providers.ErrUnsupported) {
+			w.Errorf("the look-up of a %s without the provider's id of it is built: %+v, error %v", m, r, err)
+		}
+	}
 }
 
 // Goal: asking has no effect and gives no key away. Method: what arrives.

@@ -124,11 +124,15 @@ func strangeMoney(w *world) {
 					w.Errorf("%s: %s proves %s (answer %+v)", what, v.Row, v.Evidence, a)
 				}
 			}
-			if !w.traits.Query || s.Method == payment.MethodComplete {
-				continue // its authorization is looked up
+			q := s
+			if !w.traits.Finds(q.Method, "") {
+				q.ProviderReference = "obj_known"
 			}
-			w.server.will(says(w.Found(s, m)))
-			if a, v := w.ask(s, mapping.Query); effective(v.Evidence) {
+			if q.Method == payment.MethodComplete || !w.traits.Finds(q.Method, q.ProviderReference) {
+				continue // the authorization of a completion is looked up
+			}
+			w.server.will(says(w.Found(q, m)))
+			if a, v := w.ask(q, mapping.Query); effective(v.Evidence) {
 				w.Errorf("look-up of %s: %s proves %s (answer %+v)", what, v.Row, v.Evidence, a)
 			}
 		}

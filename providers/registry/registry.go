@@ -8,6 +8,7 @@ package registry
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen"
+	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/stripe"
 )
@@ -39,6 +41,9 @@ type Account struct {
 	// WebhookSecrets are what the provider signs its deliveries with: two while one
 	// replaces the other, none where the account takes no webhooks.
 	WebhookSecrets []providers.Secret
+	// Fetch gets what a provider publishes under https, for drivers whose provider
+	// signs deliveries with a certificate. Without it they believe none.
+	Fetch func(ctx context.Context, address string) ([]byte, error)
 }
 
 // entry is a driver in the list.
@@ -66,6 +71,12 @@ func list() []entry {
 				MerchantAccount: a.MerchantID, Live: a.Environment == payment.EnvironmentLive, Credential: a.Credential, WebhookSecrets: a.WebhookSecrets,
 			}), nil
 		}},
+		{amazonpay.Name, "", completeAmazonPay, func(a Account) (providers.Driver, error) {
+			return amazonpay.New(amazonpay.Config{
+				Region: a.Region, Live: a.Environment == payment.EnvironmentLive, MerchantID: a.MerchantID, Credential: a.Credential,
+				Topics: a.WebhookSecrets, Fetch: a.Fetch,
+			})
+		}},
 	}
 }
 
@@ -78,9 +89,12 @@ func Drivers() []string {
 	return names
 }
 
-// Address is the scheme and host at which the driver's provider is; "" where each
-// account says its own, and for a driver that is not known.
-func Address(driver string) string {
+// Address is the scheme and host at which the driver's provider is in a region of
+// its; "" where each account says its own, and for a driver or region that is not known.
+func Address(driver, region string) string {
+	if driver == amazonpay.Name {
+		return amazonpay.Address(region)
+	}
 	for _, e := range list() {
 		if e.name == driver {
 			return e.address
@@ -88,6 +102,10 @@ func Address(driver string) string {
 	}
 	return ""
 }
+
+// MayFetch reports whether a driver's provider publishes at a host what Account.Fetch gets: the
+// limit of the fetcher that accounts share.
+func MayFetch(host string) bool { return amazonpay.CertificateHost(host) }
 
 // New returns the driver of an account and the target of its attempts. Errors
 // name the account and what is wrong, never the credential.
@@ -105,14 +123,15 @@ func New(driver string, a Account) (providers.Driver, payment.Target, error) {
 	if a.Credential == "" {
 		return fail(errors.New("no credential"))
 	}
-	a.BaseURL = cmp.Or(a.BaseURL, Address(driver))
+	a.BaseURL = cmp.Or(a.BaseURL, Address(driver, a.Region))
+	e := list()[i]
+	a, err := e.complete(a)
+	if err != nil {
+		return fail(err)
+	}
 	base, err := url.Parse(a.BaseURL)
 	if err != nil || base.Host == "" {
 		return fail(errors.New("the base URL is not an absolute URL")) // the error itself quotes it
-	}
-	e := list()[i]
-	if a, err = e.complete(a); err != nil {
-		return fail(err)
 	}
 	d, err := e.make(a)
 	if err != nil {
@@ -180,6 +199,21 @@ func completeAdyen(a Account) (Account, error) {
 		if key, err := hex.DecodeString(string(secret)); err != nil || len(key) < sha256.Size/2 {
 			return a, errors.New("a webhook secret of an Adyen account is an HMAC key in hexadecimal digits")
 		}
+	}
+	return a, nil
+}
+
+// completeAmazonPay pins an account to its region's host, which a live one leads to
+// and nowhere else. Play money is told from money by the key, which the driver reads.
+func completeAmazonPay(a Account) (Account, error) {
+	address := amazonpay.Address(a.Region)
+	switch {
+	case address == "":
+		return a, errors.New("the region of an Amazon Pay account is na, eu or jp")
+	case a.Environment == payment.EnvironmentLive && strings.TrimSuffix(a.BaseURL, "/") != address:
+		return a, fmt.Errorf("a live account of Amazon Pay in region %s leads to %s", a.Region, address)
+	case strings.Contains(a.BaseURL, "://pay-api.amazon.") && strings.TrimSuffix(a.BaseURL, "/") != address:
+		return a, fmt.Errorf("an account of Amazon Pay in region %s does not lead to another region's host", a.Region)
 	}
 	return a, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
 	"github.com/acquitpay/acquit/providers/registry"
 )
 
@@ -53,7 +54,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*registry.Account)
 		why    string
 	}{
-		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox, stripe`},
+		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox, stripe, adyen, amazonpay`},
 		"a sandbox that is live":         {"sandbox", func(a *registry.Account) { a.Environment = payment.EnvironmentLive }, "moves no money"},
 		"a live credential in a sandbox": {"sandbox", func(a *registry.Account) { a.Credential = "sk_live_secret" }, "may be a live one"},
 		"no environment":                 {"sandbox", func(a *registry.Account) { a.Environment = "" }, "neither sandbox nor live"},
@@ -89,8 +90,8 @@ func TestStripe(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := payment.Target{Driver: "stripe", Environment: environment, Host: "api.stripe.com", MerchantID: "acct_1"}
-		if diff := cmp.Diff(want, target); diff != "" || registry.Address("stripe") != "https://api.stripe.com" {
-			t.Errorf("address %s, target (-want +got):\n%s", registry.Address("stripe"), diff)
+		if diff := cmp.Diff(want, target); diff != "" || registry.Address("stripe", "") != "https://api.stripe.com" {
+			t.Errorf("address %s, target (-want +got):\n%s", registry.Address("stripe", ""), diff)
 		}
 		r, err := d.Query(payment.Send{Method: payment.MethodAuthorize, Reference: "REF"})
 		if err != nil || r.Header.Get("Stripe-Account") != "acct_1" {
@@ -197,7 +198,7 @@ func TestAdyenRefuses(t *testing.T) {
 
 // Goal: every driver in the list declares itself under the name it is listed by.
 func TestDriversAreListedUnderTheirNames(t *testing.T) {
-	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe", "adyen"}) {
+	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe", "adyen", "amazonpay"}) {
 		t.Errorf("drivers %v", registry.Drivers())
 	}
 }
@@ -207,5 +208,69 @@ func TestCredentialID(t *testing.T) {
 	a, b := registry.CredentialID("sandbox_sk_a"), registry.CredentialID("sandbox_sk_b")
 	if a != registry.CredentialID("sandbox_sk_a") || a == b || len(a) != 32 || strings.Contains(a, "sandbox") {
 		t.Errorf("ids %s and %s", a, b)
+	}
+}
+
+func amazonAccount() registry.Account {
+	return registry.Account{
+		Name: "main", Environment: payment.EnvironmentSandbox, Region: "eu", MerchantID: amazonpaytest.MerchantID,
+		Credential: amazonpaytest.Credential(amazonpaytest.PublicKeyID), WebhookSecrets: []providers.Secret{amazonpaytest.Topic},
+	}
+}
+
+// Goal: an account of Amazon Pay leads to its region's host, and asks there on one
+// path in play as in earnest. Method: one in each region and environment.
+func TestAmazonPay(t *testing.T) {
+	for region, host := range map[string]string{"na": "pay-api.amazon.com", "eu": "pay-api.amazon.eu", "jp": "pay-api.amazon.jp"} {
+		for environment, key := range map[payment.Environment]string{payment.EnvironmentSandbox: "SANDBOX-A", payment.EnvironmentLive: "LIVE-A"} {
+			a := amazonAccount()
+			a.Region, a.Environment, a.Credential = region, environment, amazonpaytest.Credential(key)
+			d, target, err := registry.New("amazonpay", a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := payment.Target{Driver: "amazonpay", Environment: environment, Host: host, Region: region, MerchantID: amazonpaytest.MerchantID}
+			if diff := cmp.Diff(want, target); diff != "" || registry.Address("amazonpay", region) != "https://"+host {
+				t.Errorf("address %s, target (-want +got):\n%s", registry.Address("amazonpay", region), diff)
+			}
+			r, err := d.Build(amazonpaytest.Send(payment.MethodAuthorize))
+			if err != nil || r.Path != "/v2/charges" || r.Header.Get("X-Amz-Pay-Region") != region {
+				t.Errorf("path %s, header %v, error %v", r.Path, r.Header, err)
+			}
+		}
+	}
+}
+
+// Goal: no account of Amazon Pay mixes play money with money, or regions, and no
+// error shows the credential.
+func TestAmazonPayRefuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*registry.Account)
+		why    string
+	}{
+		"a live account with a sandbox's key": {func(a *registry.Account) { a.Environment = payment.EnvironmentLive }, "begins with LIVE-"},
+		"a sandbox with a live key":           {func(a *registry.Account) { a.Credential = amazonpaytest.Credential("LIVE-A") }, "begins with SANDBOX-"},
+		"a live account elsewhere": {func(a *registry.Account) {
+			a.Environment, a.BaseURL, a.Credential = payment.EnvironmentLive, "https://pay-api.amazon.eu.example", amazonpaytest.Credential("LIVE-A")
+		}, "leads to https://pay-api.amazon.eu"},
+		"another region's host":       {func(a *registry.Account) { a.BaseURL = "https://pay-api.amazon.com" }, "another region's host"},
+		"a region that is none":       {func(a *registry.Account) { a.Region, a.BaseURL = "us", "https://pay-api.amazon.com" }, "na, eu or jp"},
+		"no region":                   {func(a *registry.Account) { a.Region = "" }, "na, eu or jp"},
+		"a secret in place of topics": {func(a *registry.Account) { a.WebhookSecrets = []providers.Secret{"secret"} }, "arn:aws:sns"},
+	} {
+		a := amazonAccount()
+		c.change(&a)
+		if _, _, err := registry.New("amazonpay", a); err == nil || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), "MII") {
+			t.Errorf("%s: error %v, want one about %q", name, err, c.why)
+		}
+	}
+}
+
+// Goal: what accounts fetch comes from their providers alone.
+func TestMayFetch(t *testing.T) {
+	for host, want := range map[string]bool{"sns.eu-west-1.amazonaws.com": true, "example.com": false, "": false} {
+		if got := registry.MayFetch(host); got != want {
+			t.Errorf("%q: %t, want %t", host, got, want)
+		}
 	}
 }

@@ -1,0 +1,307 @@
+package amazonpay_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/acquitpay/acquit/orchestrator/mapping"
+	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/providers/registry"
+	"github.com/acquitpay/acquit/providers/transport"
+	simulator "github.com/acquitpay/acquit/test/simulators/amazonpay"
+)
+
+// rig is an account of Amazon Pay, built as the server builds it, with the
+// simulator and the table.
+type rig struct {
+	*testing.T
+
+	guard     *providers.Guard
+	simulator *simulator.Simulator
+	table     *mapping.Table
+	log       bytes.Buffer
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	s, err := simulator.New(simulator.Config{PublicKeys: map[string]string{amazonpaytest.PublicKeyID: amazonpaytest.PublicKey()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{T: t, simulator: s, table: table(t)}
+	server := httptest.NewServer(s)
+	tr := transport.New(transport.Config{})
+	t.Cleanup(func() {
+		tr.CloseIdleConnections()
+		server.Close()
+	})
+	account := registry.Account{
+		Name: "main", Environment: payment.EnvironmentSandbox, Region: "eu", BaseURL: server.URL, Credential: amazonpaytest.Credential(amazonpaytest.PublicKeyID),
+	}
+	driver, target, err := registry.New("amazonpay", account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.guard, err = providers.New(providers.Config{
+		Name: account.Name, Driver: driver, Target: target, Credential: registry.CredentialID(account.Credential),
+		BaseURL: account.BaseURL, Transport: tr, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// pay is an authorization on a charge permission.
+func pay(permission string, mode payment.CaptureMode) payment.Send {
+	s := amazonpaytest.Send(payment.MethodAuthorize)
+	s.Instruction.Tokens["main"] = payment.Token{StoredID: permission}
+	s.Instruction.CaptureMode = mode
+	return s
+}
+
+// further is a send of another verb on a charge.
+func further(m payment.Method, parent payment.ProviderReference, units int64) payment.Send {
+	s := amazonpaytest.Send(m)
+	s.Parent, s.Amount.MinorUnits = parent, units
+	s.Key = payment.ProviderKey(fmt.Sprintf("%032x", string(m)))
+	return s
+}
+
+// known is a send whose object's id is known.
+func known(s payment.Send, id payment.ProviderReference) payment.Send {
+	s.ProviderReference = id
+	return s
+}
+
+// send makes one counted send and expects a row.
+func (r *rig) send(s payment.Send, row string) payment.Answer {
+	r.Helper()
+	hash, err := r.guard.Prepare(s)
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
+	defer cancel()
+	a, err := r.guard.Send(ctx, s, hash)
+	if err != nil {
+		r.Fatal(err)
+	}
+	m := s.Method
+	if s.Step.Fence() {
+		m = mapping.Fence
+	}
+	r.judge(m, a, row)
+	return a
+}
+
+// ask looks the object of s up and expects a row.
+func (r *rig) ask(s payment.Send, m payment.Method, row string) payment.Answer {
+	r.Helper()
+	a, err := r.guard.Query(r.Context(), s)
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.judge(m, a, row)
+	return a
+}
+
+func (r *rig) judge(m payment.Method, a payment.Answer, row string) {
+	r.Helper()
+	if v := r.table.Judge("amazonpay", m, a); v.Row != row {
+		r.Errorf("%s is judged by %s, want %s (answer %+v)", m, v.Row, row, a)
+	}
+}
+
+// must ends the test if what happens at Amazon could not happen.
+func (r *rig) must(err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// effects expects the log to be of these kinds and amounts.
+func (r *rig) effects(want ...simulator.Effect) {
+	r.Helper()
+	var got []simulator.Effect
+	for _, e := range r.simulator.Effects() {
+		got = append(got, simulator.Effect{Kind: e.Kind, Amount: e.Amount})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		r.Errorf("effects (-want +got):\n%s", diff)
+	}
+}
+
+func effect(k simulator.Kind, amount int64) simulator.Effect {
+	return simulator.Effect{Kind: k, Amount: amount}
+}
+
+// Goal: the whole way of a payment is understood, and each step's object is its
+// own. Method: a hold that is captured in part, and a refund that settles.
+func TestHoldCaptureRefund(t *testing.T) {
+	r := newRig(t)
+	hold := r.send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized")
+	if hold.Amount == nil || hold.Amount.MinorUnits != 1000 || hold.Captured || hold.OurEcho != "OURREFERENCE" || hold.ExpireTime.IsZero() || hold.RequestID == "" {
+		t.Errorf("hold %+v", hold)
+	}
+	capture := further(payment.MethodCapture, hold.Reference, 400)
+	r.ask(capture, mapping.Query, "amazonpay.query.capture_authorized")
+	taken := r.send(capture, "amazonpay.capture.captured")
+	if taken.Amount == nil || taken.Amount.MinorUnits != 400 || !taken.Captured || taken.Reference != hold.Reference {
+		t.Errorf("capture %+v", taken)
+	}
+	r.ask(capture, mapping.Query, "amazonpay.query.capture_captured")
+	r.ask(further(payment.MethodCapture, hold.Reference, 500), mapping.Query, "amazonpay.query.capture_another_amount")
+	refund := further(payment.MethodRefund, hold.Reference, 400)
+	back := r.send(refund, "amazonpay.refund.refund_initiated")
+	r.ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refund_initiated")
+	r.must(r.simulator.SettleRefund(string(back.Reference), ""))
+	if a := r.ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refunded"); a.Amount == nil || a.Amount.MinorUnits != 400 || !a.ObjectFound {
+		t.Errorf("refund %+v", a)
+	}
+	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 400), effect(simulator.KindRelease, 600), effect(simulator.KindRefund, 400))
+}
+
+// Goal: what Amazon decides later is pending until then, and then what it was
+// decided to be. Method: authorizations, a capture and a refund, both ways.
+func TestDecidedLater(t *testing.T) {
+	r := newRig(t)
+	s := pay("S01-PENDING", payment.CaptureManual)
+	id := r.send(s, "amazonpay.authorize.authorization_initiated").Reference
+	r.ask(known(s, id), mapping.Query, "amazonpay.query.authorization_initiated")
+	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorization_initiated")
+	r.must(r.simulator.Decide(string(id), ""))
+	r.ask(known(s, id), mapping.Query, "amazonpay.query.authorized")
+	s.Key = "ffffffffffffffffffffffffffffffff"
+	id = r.send(s, "amazonpay.authorize.authorization_initiated").Reference
+	r.must(r.simulator.Decide(string(id), "HardDeclined"))
+	r.ask(known(s, id), mapping.Query, "amazonpay.query.declined_hard_declined")
+
+	s = pay("S01-CAPTURE-LATER", payment.CaptureManual)
+	s.Key = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
+	id = r.send(s, "amazonpay.authorize.authorized").Reference
+	capture := further(payment.MethodCapture, id, 1000)
+	r.send(capture, "amazonpay.capture.capture_initiated")
+	r.ask(capture, mapping.Query, "amazonpay.query.capture_capture_initiated")
+	r.must(r.simulator.SettleCapture(string(id), "ProcessingFailure"))
+	r.ask(capture, mapping.Query, "amazonpay.query.capture_declined_processing_failure")
+}
+
+// Goal: an authorization that nobody waits for any more is canceled by its id, and
+// settled by what the charge says after that alone. Method: a hold, its fence twice,
+// and one that was taken at once.
+func TestFence(t *testing.T) {
+	r := newRig(t)
+	s := pay(amazonpaytest.Permission, payment.CaptureManual)
+	id := r.send(s, "amazonpay.authorize.authorized").Reference
+	fence := known(s, id)
+	fence.Step, fence.Key = payment.StepCancel(1), "fencefencefencefencefencefence01"
+	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorized")
+	r.send(fence, "amazonpay.fence.canceled")
+	r.send(fence, "amazonpay.any.invalid_charge_status")
+	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.canceled")
+	s = pay(amazonpaytest.Permission, payment.CaptureAutomatic)
+	s.Key = "ffffffffffffffffffffffffffffffff"
+	id = r.send(s, "amazonpay.authorize.captured").Reference
+	fence.ProviderReference = id
+	r.send(fence, "amazonpay.any.invalid_charge_status")
+	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.captured")
+	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000), effect(simulator.KindCharge, 1000))
+}
+
+// Goal: a void is told by the charge, however often it is sent. Method: a void whose
+// answer is lost, sent again, and looked up; and one of what was captured.
+func TestVoid(t *testing.T) {
+	r := newRig(t)
+	id := r.send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized").Reference
+	void := further(payment.MethodVoid, id, 1000)
+	r.ask(void, mapping.Query, "amazonpay.query.void_authorized")
+	r.simulator.Next(simulator.FaultDropAfter)
+	r.send(void, "any.transport.broken")
+	r.send(void, "amazonpay.any.invalid_charge_status")
+	if a := r.ask(void, mapping.Query, "amazonpay.query.void_canceled"); a.Reference != id {
+		t.Errorf("void %+v", a)
+	}
+	s := pay(amazonpaytest.Permission, payment.CaptureAutomatic)
+	s.Key = "ffffffffffffffffffffffffffffffff"
+	void.Parent = r.send(s, "amazonpay.authorize.captured").Reference
+	r.send(void, "amazonpay.any.invalid_charge_status")
+	r.ask(void, mapping.Query, "amazonpay.query.void_captured")
+	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000), effect(simulator.KindCharge, 1000))
+}
+
+// Goal: whatever goes wrong with a send, the same request under its key brings what
+// became of it, with one effect. Method: each verb with each fault, then again.
+func TestOneEffectThroughFaults(t *testing.T) {
+	for _, c := range []struct {
+		fault simulator.Fault
+		row   string
+	}{
+		{simulator.Fault500Before, "amazonpay.any.internal_server_error"},
+		{simulator.Fault500After, "amazonpay.any.internal_server_error"},
+		{simulator.FaultGateway, "amazonpay.any.bad_gateway"},
+		{simulator.FaultGatewayTime, "amazonpay.any.gateway_timeout"},
+		{simulator.FaultUnavailable, "amazonpay.any.service_unavailable"},
+		{simulator.FaultThrottled503, "amazonpay.any.request_throttled"},
+		{simulator.FaultThrottled, "amazonpay.any.too_many_requests"},
+		{simulator.FaultTimeout, "amazonpay.any.request_timeout"},
+		{simulator.FaultInUse, "amazonpay.any.too_early"},
+		{simulator.FaultDropBefore, "any.transport.broken"},
+		{simulator.FaultDropAfter, "any.transport.broken"},
+	} {
+		r := newRig(t)
+		hold := pay(amazonpaytest.Permission, payment.CaptureManual)
+		r.simulator.Next(c.fault)
+		r.send(hold, c.row)
+		id := r.send(hold, "amazonpay.authorize.authorized").Reference
+		capture := further(payment.MethodCapture, id, 1000)
+		r.simulator.Next(c.fault)
+		r.send(capture, c.row)
+		r.send(capture, "amazonpay.capture.captured")
+		refund := further(payment.MethodRefund, id, 1000)
+		r.simulator.Next(c.fault)
+		r.send(refund, c.row)
+		r.send(refund, "amazonpay.refund.refund_initiated")
+		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 1000), effect(simulator.KindRefund, 1000))
+	}
+}
+
+// Goal: a decline is told by its reason, and given again under its key. Method: each
+// reason, as a charge and as an error, sent twice.
+func TestDeclines(t *testing.T) {
+	for permission, row := range map[string]string{
+		"S01-SOFTDECLINED":            "amazonpay.authorize.declined_soft_declined",
+		"S01-PROCESSINGFAILURE":       "amazonpay.authorize.declined_processing_failure",
+		"S01-MFANOTCOMPLETED":         "amazonpay.authorize.declined_mfa_not_completed",
+		"S01-ERROR-HARDDECLINED":      "amazonpay.authorize.hard_declined",
+		"S01-ERROR-AMAZONREJECTED":    "amazonpay.authorize.amazon_rejected",
+		"S01-ERROR-PROCESSINGFAILURE": "amazonpay.any.processing_failure", // documented as a 500 alone
+		"S01-CLOSED":                  "amazonpay.authorize.invalid_charge_permission_status",
+		"S01-UNKNOWN":                 "amazonpay.authorize.resource_not_found",
+	} {
+		r := newRig(t)
+		for range 2 {
+			r.send(pay(permission, payment.CaptureManual), row)
+		}
+		r.effects()
+	}
+}
+
+// Goal: a key that has another request's effect is never taken for ours.
+func TestKeyOfAnother(t *testing.T) {
+	r := newRig(t)
+	s := pay(amazonpaytest.Permission, payment.CaptureManual)
+	r.simulator.TakeKey(string(s.Key))
+	r.send(s, "amazonpay.any.duplicate_idempotency_key")
+	r.effects()
+}
