@@ -79,8 +79,8 @@ type nextAttempt struct {
 // nextAttempt routes and prepares an attempt that nothing is sent for yet. An
 // account whose driver cannot express the request is passed over.
 //
-// Errors: *payment.Error with ReasonNoRoute, or with ReasonUnsupportedByProvider
-// if an account would have fitted but for its driver.
+// Errors: *payment.Error with ReasonNoRoute, with ReasonUnsupportedByProvider if an
+// account would have fitted but for its driver, or ReasonOverloaded if but for a pause.
 func (o *Orchestrator) nextAttempt(q nextAttempt) (payment.Attempt, error) {
 	var unable error
 	for tried := slices.Clone(q.tried); ; {
@@ -151,7 +151,9 @@ func (o *Orchestrator) refuse(ctx context.Context, call payment.Call, asking int
 func (o *Orchestrator) candidates() []route.Candidate {
 	out := make([]route.Candidate, 0, len(o.cfg.Accounts))
 	for _, a := range o.cfg.Accounts {
-		out = append(out, route.Candidate{Name: a.Account.Name(), Traits: a.Account.Traits(), Tenants: a.Tenants})
+		out = append(out, route.Candidate{
+			Name: a.Account.Name(), Traits: a.Account.Traits(), Tenants: a.Tenants, Paused: o.pauses.left(a.Account.Name()),
+		})
 	}
 	return out
 }

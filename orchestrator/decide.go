@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -92,7 +93,7 @@ func (f *flight) negative(a payment.Answer, v payment.Verdict) (decision, error)
 			return decision{action: actionFailOver, next: next}, nil
 		}
 		if refused, ok := errors.AsType[*payment.Error](err); !ok ||
-			(refused.Reason != payment.ReasonNoRoute && refused.Reason != payment.ReasonUnsupportedByProvider) {
+			!slices.Contains([]payment.Reason{payment.ReasonNoRoute, payment.ReasonUnsupportedByProvider, payment.ReasonOverloaded}, refused.Reason) {
 			return decision{}, err
 		}
 	}

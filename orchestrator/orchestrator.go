@@ -142,6 +142,7 @@ type Orchestrator struct {
 	doubtful map[payment.AccountName]bool // whose refusals prove nothing; see MayRepeat
 	flights  *flights
 	budget   *retry.Budget
+	pauses   pauses
 	metrics  *metrics
 	tracer   trace.Tracer
 	log      *slog.Logger
@@ -168,7 +169,7 @@ func New(cfg Config) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{
 		cfg: cfg, accounts: make(map[payment.AccountName]Account), doubtful: make(map[payment.AccountName]bool), flights: newFlights(cfg.MaxInFlight),
-		budget: budget, metrics: m, log: cfg.Logger,
+		budget: budget, pauses: newPauses(cfg.Accounts), metrics: m, log: cfg.Logger,
 		tracer: cfg.Tracer.Tracer("github.com/acquitpay/acquit/orchestrator"),
 	}
 	for _, a := range cfg.Accounts {

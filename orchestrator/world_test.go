@@ -157,6 +157,7 @@ func answerOf(t *testing.T, r payment.Reply) plainAnswer {
 type provider struct {
 	name   payment.AccountName
 	traits payment.Traits
+	driver string // whose rows judge its answers
 
 	mu         sync.Mutex
 	credential string
@@ -186,7 +187,7 @@ type line func(ctx context.Context, effect func() payment.ProviderReference) pay
 
 func newProvider(name payment.AccountName) *provider {
 	return &provider{
-		name: name, credential: "cred-1", script: []line{succeed}, orders: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
+		name: name, driver: "sandbox", credential: "cred-1", script: []line{succeed}, orders: []line{succeed}, applied: map[payment.ProviderKey]payment.ProviderReference{},
 		cancels: []canceller{cancelIt}, cancelled: map[payment.ProviderReference]bool{}, byName: map[payment.ReferenceID]payment.ProviderReference{},
 		traits: payment.Traits{
 			Driver: "sandbox", Methods: []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid},
@@ -199,7 +200,7 @@ func newProvider(name payment.AccountName) *provider {
 func (p *provider) Name() payment.AccountName { return p.name }
 func (p *provider) Traits() payment.Traits    { return p.traits }
 func (p *provider) Target() payment.Target {
-	return payment.Target{Driver: "sandbox", Environment: payment.EnvironmentSandbox, Host: string(p.name)}
+	return payment.Target{Driver: p.driver, Environment: payment.EnvironmentSandbox, Host: string(p.name)}
 }
 
 func (p *provider) Credential() string {

@@ -4,7 +4,8 @@
 // It is pure: the same question to the same accounts gives the same choice, so
 // that a choice can be explained afterwards. Accounts are tried in the order of
 // the configuration; the first that can do everything the instruction asks for
-// is taken. It knows nothing about load, cost or an account's health.
+// is taken. It knows nothing about load or cost, and of an account's health only
+// whether it is paused.
 //
 // Routing runs before an attempt is recorded and never again for that attempt:
 // whoever takes an operation over keeps the account that the record names.
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -23,6 +25,9 @@ type Candidate struct {
 	Name    payment.AccountName
 	Traits  payment.Traits
 	Tenants []payment.TenantID // who may use it; empty: every tenant
+	// Paused is how much longer nothing new is sent to it, since its provider cannot
+	// work at the moment; 0 if it can.
+	Paused time.Duration
 }
 
 // Question is what an account is wanted for.
@@ -67,12 +72,14 @@ const (
 	ReasonCannotHold       Reason = "cannot_hold"         // manual capture wanted, only automatic offered
 	ReasonCannotCapture    Reason = "cannot_capture"      // automatic capture wanted, only manual offered
 	ReasonCurrency         Reason = "currency_not_taken"  // the provider does not take the currency
+	ReasonPaused           Reason = "paused"              // the provider says that it cannot work at the moment
 )
 
 // Choose returns the first account that fits, with the other accounts and why
 // they were not taken. If none fits, the error is a *payment.Error with
 // ReasonNoRoute whose message names each of the tenant's accounts with the
-// reason; the choice then holds the rejections alone.
+// reason, or, where only a pause stands in the way, one with ReasonOverloaded that says
+// when to ask again; the choice then holds the rejections alone.
 func Choose(candidates []Candidate, q Question) (Choice, error) {
 	var c Choice
 	for _, candidate := range candidates {
@@ -86,7 +93,10 @@ func Choose(candidates []Candidate, q Question) (Choice, error) {
 			c.Alternatives = append(c.Alternatives, candidate.Name)
 		}
 	}
-	if c.Account == "" {
+	switch wait := pause(candidates, c.Rejected); {
+	case c.Account == "" && wait > 0:
+		return c, &payment.Error{Reason: payment.ReasonOverloaded, Message: message(c.Rejected, q), RetryAfter: wait}
+	case c.Account == "":
 		return c, &payment.Error{Reason: payment.ReasonNoRoute, Message: message(c.Rejected, q)}
 	}
 	return c, nil
@@ -112,7 +122,22 @@ func reject(c Candidate, q Question) (Reason, string) {
 	if currency := q.Instruction.Amount.CurrencyCode; !c.Traits.Takes(currency) {
 		return ReasonCurrency, fmt.Sprintf("does not take %s", currency)
 	}
+	if c.Paused > 0 {
+		return ReasonPaused, "is paused, since its provider cannot work at the moment"
+	}
 	return "", ""
+}
+
+// pause is how long until the first account that would fit but for its pause can be
+// asked again; 0 if there is none.
+func pause(candidates []Candidate, rejected []Rejection) (shortest time.Duration) {
+	for _, r := range rejected {
+		i := slices.IndexFunc(candidates, func(c Candidate) bool { return c.Name == r.Account })
+		if r.Reason == ReasonPaused && (shortest == 0 || candidates[i].Paused < shortest) {
+			shortest = candidates[i].Paused
+		}
+	}
+	return shortest
 }
 
 // rejectInstrument asks whether the account can work with what the payer pays

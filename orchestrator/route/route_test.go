@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -149,5 +150,24 @@ func TestNoRouteMessage(t *testing.T) {
 				t.Errorf("the message names another tenant's account: %v", err)
 			}
 		})
+	}
+}
+
+// Goal: a pause is the last reason not to take an account: what does not fit would not
+// after it either. Method: one account that is paused, with and without another reason,
+// and another one that fits or does not.
+func TestPause(t *testing.T) {
+	paused := func(d time.Duration) func(*Candidate) { return func(c *Candidate) { c.Paused = d } }
+	long, short := cards("a", paused(20*time.Second)), cards("b", paused(10*time.Second))
+	if c, err := Choose([]Candidate{long, cards("b")}, question()); err != nil || c.Account != "b" || c.Rejected[0].Reason != ReasonPaused {
+		t.Errorf("beside one that fits: %+v, %v", c, err)
+	}
+	_, err := Choose([]Candidate{long, short}, question())
+	if refused, ok := errors.AsType[*payment.Error](err); !ok || refused.Reason != payment.ReasonOverloaded || refused.RetryAfter != 10*time.Second {
+		t.Errorf("all paused: %v", err)
+	}
+	_, err = Choose([]Candidate{long}, question(func(q *Question) { q.Instruction.Account = "b" }))
+	if refused, ok := errors.AsType[*payment.Error](err); !ok || refused.Reason != payment.ReasonNoRoute {
+		t.Errorf("one that would not fit either: %v", err)
 	}
 }
