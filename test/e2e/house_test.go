@@ -259,4 +259,10 @@ func (h *house) one(change ...func(*plan)) *process {
 }
 
 // quiet lets everything end that was begun, and everything arrive that is under way.
-func (h *house) quiet() { time.Sleep(time.Hour) }
+func (h *house) quiet() {
+	for _, a := range h.adyens {
+		a.Steer(adyensim.Steering{})
+		h.speaks(a)
+	}
+	time.Sleep(time.Hour)
+}
