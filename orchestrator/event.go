@@ -111,7 +111,7 @@ func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
 	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
 	n.link(ctx)
-	if e.Outside != nil && !(ours && n.aboutOurs()) {
+	if e.Outside != nil && (!ours || !n.aboutOurs()) {
 		return n.outside(ctx)
 	}
 	return n.about(ctx)

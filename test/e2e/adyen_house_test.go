@@ -65,12 +65,9 @@ func (h *house) adyen(account payment.AccountName) *adyenAccount {
 
 // spends is a request of ten euro by a card that Adyen has stored, at the account
 // adyen. Its idempotency key is to be planted: see planted.
-func spends(card string, change ...func(*acquitv1.AuthorizeRequest)) *acquitv1.AuthorizeRequest {
+func spends(card string) *acquitv1.AuthorizeRequest {
 	r := request(card, "adyen")
 	r.ReturnUrl, r.Customer = "https://shop.example/PLANTEDRETURN", &acquitv1.Customer{CustomerId: "PLANTEDCUSTOMER"}
-	for _, f := range change {
-		f(r)
-	}
 	return r
 }
 
