@@ -160,20 +160,9 @@ type news struct {
 	event hint
 }
 
-// aboutOurs reports whether what moved is the doing of the operation that is known
-// by the object: so it is with what operations do, and with the end of one that is
-// told like a reversal, since the provider may not say whether it had succeeded.
-func (n *news) aboutOurs() bool {
-	if n.event.Outside.Kind.Ordinary() && n.event.Method != payment.MethodAuthorize {
-		return true
-	}
-	answer := n.event.Answer
-	answer.Transport = payment.TransportAnswered
-	return n.op().State != payment.StateSucceeded && n.judge(mapping.Query, &answer).Evidence == payment.EvidenceNoEffectSticky
-}
-
-// about takes in what an event says about the object of an operation.
-func (n *news) about(ctx context.Context) (Taken, error) {
+// about takes in what an event says about the object of an operation, and raises the
+// alert that the table asks for once that is on record, as for an answer.
+func (n *news) about(ctx context.Context) (taken Taken, err error) {
 	op, e := n.op(), n.event
 	i := slices.IndexFunc(op.Attempts, func(a payment.Attempt) bool { return a.Account == e.Account })
 	if i < 0 {
@@ -190,6 +179,11 @@ func (n *news) about(ctx context.Context) (Taken, error) {
 		method = mapping.Fenced
 	}
 	verdict := n.judge(method, &answer)
+	defer func() {
+		if err == nil {
+			n.alert(ctx, answer, verdict, decision{})
+		}
+	}()
 	switch {
 	case n.otherObject(answer):
 		return n.second(ctx, verdict, "an effect under a second object of the provider")
@@ -329,28 +323,6 @@ func (n *news) undone(ctx context.Context) bool {
 func (n *news) otherObject(a payment.Answer) bool {
 	known := n.op().Current().ProviderReference
 	return known != "" && a.Reference != "" && a.Reference != known
-}
-
-// outside records what happened to the payment beside our operations (T8).
-func (n *news) outside(ctx context.Context) (Taken, error) {
-	o := *n.event.Outside
-	if a := n.event.Answer.Amount; a != nil && a.CurrencyCode != n.snap.Payment.Amount.CurrencyCode {
-		return "", fmt.Errorf("%w: an effect in %s on a payment in %s", payment.ErrIllegalTransition, a.CurrencyCode, n.snap.Payment.Amount.CurrencyCode)
-	}
-	o.Time = n.event.Time
-	p, changed, err := n.snap.Payment.WithOutside(o, n.o.cfg.Now())
-	if err != nil {
-		return "", err
-	}
-	if !changed {
-		return n.noted(ctx)
-	}
-	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, n.event.kept()); err != nil {
-		return "", err
-	}
-	n.log().WarnContext(ctx, "money moved beside our operations", "kind", string(n.event.Outside.Kind),
-		"amount", n.event.Outside.Amount, "provider_reference", string(n.event.Outside.Object))
-	return TakenOutside, nil
 }
 
 // noted keeps that the event was taken in, since it changes nothing.

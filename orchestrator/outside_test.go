@@ -109,3 +109,58 @@ func TestSenselessOutsideNewsIsKept(t *testing.T) {
 		}
 	})
 }
+
+// Goal: what an event tells calls somebody once, where the table asks for that as it
+// would of an answer, and always where money moved beside our operations. Method: a
+// refund that is accepted, settled by an event of each kind, or followed by a reversal;
+// each event twice.
+func TestEventsCallSomebody(t *testing.T) {
+	for name, c := range map[string]struct {
+		event  func(object payment.ProviderReference) payment.Event
+		first  orchestrator.Taken
+		alerts int
+	}{
+		"as asked for": {func(object payment.ProviderReference) payment.Event {
+			e := told("1", "refunded", object)
+			e.Method = payment.MethodRefund
+			return e
+		}, orchestrator.TakenSettled, 0},
+		"refused, nobody knows why": {func(object payment.ProviderReference) payment.Event {
+			e := told("1", "failed", object)
+			e.Method = payment.MethodRefund
+			return e
+		}, orchestrator.TakenSettled, 1},
+		"nothing that the table knows": {func(object payment.ProviderReference) payment.Event {
+			e := told("1", "something new", object)
+			e.Method = payment.MethodRefund
+			return e
+		}, orchestrator.TakenNoted, 1},
+		"beside our operations": {func(object payment.ProviderReference) payment.Event {
+			return beside("1", payment.OutsideRefundReversal, object, 400)
+		}, orchestrator.TakenOutside, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+				var log logBuffer
+				p, o := w.provider(0), w.boot("one", log.to)
+				id := w.authorizedPayment(o)
+				if _, err := carryOut(w.Context(), o, orderCall(payment.MethodCapture, "c"), order(id, 1000)); err != nil {
+					t.Fatal(err)
+				}
+				p.orders = []line{succeed, func(context.Context, func() payment.ProviderReference) payment.Answer {
+					a := answered(200, "pending")
+					a.Reference = "r-1"
+					return a
+				}}
+				if _, err := carryOut(w.Context(), o, orderCall(payment.MethodRefund, "r"), order(id, 400)); err != nil {
+					t.Fatal(err)
+				}
+				w.apply(o, c.event("r-1"), c.first)
+				w.apply(o, c.event("r-1"), orchestrator.TakenDuplicate)
+				if n := log.count("an answer needs attention"); n != c.alerts {
+					t.Errorf("%d alerts, want %d", n, c.alerts)
+				}
+			})
+		})
+	}
+}

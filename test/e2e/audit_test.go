@@ -54,6 +54,7 @@ func (h *house) audit() {
 		h.Errorf("%d effects at the providers, %d of them belong to an operation", all, known)
 	}
 	h.auditStripe()
+	h.auditAdyen()
 }
 
 // joined checks that a completion has no effect of its own, and ends as its
@@ -94,6 +95,9 @@ func (h *house) effects() int {
 	for _, a := range h.stripes {
 		n += len(h.existing(a))
 	}
+	for _, a := range h.adyens {
+		n += len(h.standing(a))
+	}
 	return n
 }
 
@@ -106,6 +110,9 @@ func (h *house) received() int {
 	}
 	for _, a := range h.stripes {
 		n += len(a.writes(""))
+	}
+	for _, a := range h.adyens {
+		n += len(a.Requests())
 	}
 	return n
 }
@@ -123,6 +130,10 @@ func (h *house) effectsOf(op payment.Operation) []movement {
 	for _, a := range op.Attempts {
 		if s := h.stripe(a.Account); s != nil {
 			found = append(found, h.movedBy(s, op.Method, a)...)
+			continue
+		}
+		if s := h.adyen(a.Account); s != nil {
+			found = append(found, h.movedAtAdyenBy(s, op.Method, a)...)
 			continue
 		}
 		for _, step := range a.Steps {

@@ -24,12 +24,15 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/orchestrator/retry"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/registry"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/transport"
 	"github.com/acquitpay/acquit/server"
 	"github.com/acquitpay/acquit/server/webhook"
+	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -51,6 +54,7 @@ type house struct {
 	table     *mapping.Table
 	providers []*provider
 	stripes   []*stripeAccount
+	adyens    []*adyenAccount
 	processes []*process
 
 	logs   *logBook
@@ -67,6 +71,13 @@ type setting struct {
 	latency  time.Duration         // of the sandbox's
 	hook     *simulator.Webhook    // the sandbox's send webhooks, and this goes wrong with them
 	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
+	adyen    *adyensim.Config      // the accounts are Adyen's, not the sandbox's
+	each     bool                  // an account is of the driver that it is named after
+}
+
+// of reports whether an account is of a driver that is configured.
+func (s setting) of(driver string, configured bool, account payment.AccountName) bool {
+	return configured && (!s.each || string(account) == driver)
 }
 
 // inHouse runs a test in a house, lets everything that is on its way arrive,
@@ -83,8 +94,12 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t)
 		for i, name := range s.accounts {
-			if s.stripe != nil {
+			if s.of(stripe.Name, s.stripe != nil, name) {
 				h.stripes = append(h.stripes, newStripe(t, name, *s.stripe))
+				continue
+			}
+			if s.of(adyen.Name, s.adyen != nil, name) {
+				h.adyens = append(h.adyens, newAdyen(h, name, *s.adyen))
 				continue
 			}
 			c := simulator.Config{Dir: dirs[i], Latency: s.latency, WebhookClient: h.courier()}
@@ -181,7 +196,8 @@ func (h *house) accounts(logger *slog.Logger, probe func(context.Context, paymen
 	for _, p := range h.remotes() {
 		secrets := []providers.Secret{p.webhookSecret()}
 		driver, target, err := registry.New(p.driver, registry.Account{
-			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, Credential: p.credential, WebhookSecrets: secrets,
+			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, MerchantID: p.merchant,
+			Credential: p.credential, WebhookSecrets: secrets,
 		})
 		if err != nil {
 			h.Fatal(err)
@@ -243,4 +259,10 @@ func (h *house) one(change ...func(*plan)) *process {
 }
 
 // quiet lets everything end that was begun, and everything arrive that is under way.
-func (h *house) quiet() { time.Sleep(time.Hour) }
+func (h *house) quiet() {
+	for _, a := range h.adyens {
+		a.Steer(adyensim.Steering{})
+		h.speaks(a)
+	}
+	time.Sleep(time.Hour)
+}

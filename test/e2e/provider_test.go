@@ -22,6 +22,7 @@ type remote struct {
 	account    payment.AccountName
 	driver     string
 	host       string
+	merchant   string
 	credential providers.Secret
 }
 
@@ -39,6 +40,9 @@ func (h *house) remotes() []remote {
 		all = append(all, p.remote)
 	}
 	for _, a := range h.stripes {
+		all = append(all, a.remote)
+	}
+	for _, a := range h.adyens {
 		all = append(all, a.remote)
 	}
 	return all

@@ -3,16 +3,19 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/server/webhook"
@@ -20,8 +23,11 @@ import (
 
 // webhookSecret signs what is delivered to an account.
 func (r remote) webhookSecret() providers.Secret {
-	if r.driver == sandbox.Name {
+	switch r.driver {
+	case sandbox.Name:
 		return providers.Secret("PLANTEDWEBHOOK" + string(r.account))
+	case adyen.Name:
+		return providers.Secret(hex.EncodeToString([]byte("PLANTEDWEBHOOK" + string(r.account))))
 	}
 	return "whsec_simulator"
 }
@@ -100,6 +106,12 @@ func (h *house) tells(account payment.AccountName, body string, at time.Time) (s
 // results are the webhooks so far by what became of them.
 func (h *house) results() map[string]int64 {
 	h.Helper()
+	return h.counted("acquit.webhook.results", "acquit.webhook.result")
+}
+
+// counted is what a counter has counted, by one of its attributes.
+func (h *house) counted(name string, by attribute.Key) map[string]int64 {
+	h.Helper()
 	var all metricdata.ResourceMetrics
 	if err := h.reader.Collect(h.Context(), &all); err != nil {
 		h.Fatal(err)
@@ -108,12 +120,12 @@ func (h *house) results() map[string]int64 {
 	for _, scope := range all.ScopeMetrics {
 		for _, m := range scope.Metrics {
 			sum, ok := m.Data.(metricdata.Sum[int64])
-			if !ok || m.Name != "acquit.webhook.results" {
+			if !ok || m.Name != name {
 				continue
 			}
 			for _, p := range sum.DataPoints {
-				result, _ := p.Attributes.Value("acquit.webhook.result")
-				got[result.AsString()] += p.Value
+				value, _ := p.Attributes.Value(by)
+				got[value.AsString()] += p.Value
 			}
 		}
 	}
