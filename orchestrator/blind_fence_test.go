@@ -106,15 +106,14 @@ func distinctSteps(sent []payment.Send) int {
 }
 
 // Goal: an authorization that the provider refused ends so while it is being
-// cancelled, told by an event or by the answer to a copy; one of which nothing is
-// told stays open and is put before a person in the end. Method: each of them, over
+// cancelled by the answer to a copy, and not by an event; one of which nothing is told
+// stays open and is put before a person in the end. Method: each of them, over
 // days.
 func TestBlindFenceOfWhatWasRefused(t *testing.T) {
 	t.Run("told", func(t *testing.T) {
 		blind(t, []line{lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
-			w.apply(o, under(call, told("1", "declined", "a-1")), orchestrator.TakenSettled)
-			op := w.operation(call)
-			if op.State != payment.StateDeclined || op.Current().Released {
+			w.apply(o, under(call, told("1", "declined", "a-1")), orchestrator.TakenNoted) // it may be older than what succeeded
+			if op := w.operation(call); op.State != payment.StateFencing || op.Current().Released {
 				t.Errorf("it is %s, released %t", op.State, op.Current().Released)
 			}
 		})

@@ -112,7 +112,7 @@ func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
 	n.link(ctx)
 	if e.Outside != nil && (!ours || !n.aboutOurs()) {
-		return n.outside(ctx)
+		return n.outside(ctx, ours)
 	}
 	return n.about(ctx)
 }
@@ -209,7 +209,8 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
-		if n.op().Halted { // with an effect elsewhere it did not end without one
+		copies := n.op().Current().Stopped && n.op().Current().Uncertain // each may have been executed by itself
+		if n.op().Halted || copies && !n.event.Fenced {                  // with an effect elsewhere it did not end without one
 			return n.noted(ctx)
 		}
 		d = n.outcomeOf(negativeState(v), a, v)
@@ -234,12 +235,11 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 // whileFencing adds to what is known about an authorization that is being
 // cancelled: only the object as it is read after the cancel settles that, and the
 // event may be older. Where the provider cannot be asked nothing is read after the
-// cancel: what the provider tells of the cancel settles it, or that the
-// authorization was refused, which it stays where the cancel does not need its object.
+// cancel: what it tells of the cancel settles it, and nothing else that it tells.
 func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
 	blind := n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
 	switch {
-	case blind && v.Evidence == payment.EvidenceNoEffectSticky:
+	case blind && n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky:
 		return n.outcome(ctx, a, v)
 	case blind && n.event.Fenced && v.Evidence == payment.EvidenceUnknown:
 		// It found nothing, so another cancel may follow; that it arrives is still possible.

@@ -95,7 +95,7 @@ func (f *flight) judge(m payment.Method, a *payment.Answer) payment.Verdict {
 // learn adds an answer to what is known about the open attempt.
 func (f *flight) learn(a payment.Answer, v payment.Verdict) {
 	f.report.Uncertain = f.report.Uncertain || v.Evidence == payment.EvidenceUnknown
-	f.report.Stopped = f.report.Stopped || v.Evidence == payment.EvidenceUnknown && a.Hint == payment.HintStop
+	f.report.Stopped = f.report.Stopped || a.Hint == payment.HintStop
 	f.report.Evidence, f.report.MappingRow = v.Evidence, v.Row
 	f.report.HTTPStatus, f.report.Code, f.report.RequestID = a.HTTPStatus, a.Code, a.RequestID
 	if a.Reference != "" {

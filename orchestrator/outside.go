@@ -22,9 +22,12 @@ func (n *news) aboutOurs() bool {
 
 // outside records what happened to the payment beside our operations (T8), and calls
 // somebody: a reversal takes back what a caller was told, and the limits of our own
-// operations do not hold it.
-func (n *news) outside(ctx context.Context) (Taken, error) {
+// operations do not hold it. ours: it is about what an operation of ours made.
+func (n *news) outside(ctx context.Context, ours bool) (Taken, error) {
 	o := *n.event.Outside
+	if o.Kind == payment.OutsideRefundReversal && !ours { // it gives nothing back that no refund on record took
+		o.Kind, o.Amount = payment.OutsideRefund, 0
+	}
 	if a := n.event.Answer.Amount; a != nil && a.CurrencyCode != n.snap.Payment.Amount.CurrencyCode {
 		return "", fmt.Errorf("%w: an effect in %s on a payment in %s", payment.ErrIllegalTransition, a.CurrencyCode, n.snap.Payment.Amount.CurrencyCode)
 	}

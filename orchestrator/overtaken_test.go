@@ -38,7 +38,8 @@ func TestToldUnavailableMeansNothingIsSent(t *testing.T) {
 					return ledgertest.Fault{Loss: c.loss}
 				})
 				o, call := w.boot("one"), newCall("key")
-				ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+				// Not while the ledger is being asked, which is every 200 ms.
+				ctx, cancel := context.WithTimeout(w.Context(), 1100*time.Millisecond)
 				defer cancel()
 				_, err := o.Authorize(ctx, call, instruction("a"))
 				if e, ok := errors.AsType[*payment.Error](err); !ok || e.Reason != c.reason {

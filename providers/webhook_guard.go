@@ -83,6 +83,10 @@ func (g *Guard) believed(t Told, secrets []string) (Told, error) {
 	ids := make(map[string]bool, len(t.Events))
 	out := Told{Forged: t.Forged}
 	for i, e := range t.Events {
+		if namesNothing(e) { // of somebody else at the same merchant, who has to be told nothing
+			t.Unread = append(t.Unread, e.Answer.Code)
+			continue
+		}
 		if why := g.unfit(e); why != "" {
 			return Told{}, fmt.Errorf("%w: event %d: %s", ErrMalformed, i, why)
 		}
@@ -106,6 +110,11 @@ func (g *Guard) believed(t Told, secrets []string) (Told, error) {
 	return out, nil
 }
 
+// namesNothing reports whether an event is about no object that could be looked for.
+func namesNothing(e payment.Event) bool {
+	return e.Answer.Reference == "" && e.Reference == "" && e.Parent == ""
+}
+
 // unfit says why an event cannot be taken in; "" if it can. What it says about the
 // money is judged later, like any answer.
 func (g *Guard) unfit(e payment.Event) string {
@@ -125,8 +134,6 @@ func (g *Guard) unfit(e payment.Event) string {
 		return "it is about no object that operations make, and nothing moved outside"
 	case e.Method != "" && !slices.Contains(g.traits.Methods, e.Method):
 		return fmt.Sprintf("it is about a %s, which the driver does not declare", e.Method)
-	case e.Answer.Reference == "" && e.Reference == "" && e.Parent == "":
-		return "it names nothing"
 	case !isCode(e.Answer.Code) || !isCode(e.Answer.Decline) || (e.Answer.Decline != "" && e.Answer.Code == ""):
 		return "a code is malformed"
 	case e.Outside != nil && !fits(*e.Outside, e.Method):

@@ -69,8 +69,7 @@ func TestWebhookIsNotBelieved(t *testing.T) {
 	}
 }
 
-// Goal: an event that cannot be told from others, or is about nothing, is not given
-// on, and is not dropped in silence either: the whole delivery is malformed. Method:
+// Goal: an event that cannot be told from others, or makes no sense, is not given on, and is not dropped in silence either: the whole delivery is malformed. Method:
 // each defect, beside an event that is fit.
 func TestWebhookRefusesWhatMakesNoSense(t *testing.T) {
 	outside := func(m payment.Method, o payment.Outside) func(*payment.Event) {
@@ -83,7 +82,6 @@ func TestWebhookRefusesWhatMakesNoSense(t *testing.T) {
 		"the id of another":         func(e *payment.Event) { e.ID = "evt_1" },
 		"no method, nothing beside": func(e *payment.Event) { e.Method = "" },
 		"an undeclared method":      func(e *payment.Event) { e.Method = payment.MethodVoid },
-		"about nothing":             func(e *payment.Event) { e.Reference, e.Answer.Reference = "", "" },
 		"a long reference":          func(e *payment.Event) { e.Answer.Reference = payment.ProviderReference(strings.Repeat("x", 129)) },
 		"a strange reference":       func(e *payment.Event) { e.Reference = "a b" },
 		"a strange parent":          func(e *payment.Event) { e.Parent = "a/b" },
@@ -108,6 +106,12 @@ func TestWebhookRefusesWhatMakesNoSense(t *testing.T) {
 				t.Errorf("told %+v, %v", told, err)
 			}
 		})
+	}
+	told, err := delivered(t, func(providers.Delivery) (providers.Told, error) { // somebody else's at the same merchant
+		return providers.Told{Events: []payment.Event{fit(func(*payment.Event) {}), fit(func(e *payment.Event) { e.ID, e.Reference, e.Answer.Reference = "evt_2", "", "" })}}, nil
+	})
+	if err != nil || len(told.Events) != 1 || len(told.Unread) != 1 {
+		t.Errorf("beside one about nothing: %+v, %v", told, err)
 	}
 }
 

@@ -209,6 +209,9 @@ func (p Payment) after(op Operation, applied Applied, at time.Time) (Payment, er
 	if p.CaptureReserved < 0 || p.RefundReserved < 0 {
 		return p, fmt.Errorf("%w: operation %s gives back what it does not hold", ErrIllegalTransition, op.Key.ID)
 	}
+	if op.Method == MethodCapture && p.ended() {
+		p = p.withoutHold()
+	}
 	p.Status = p.settled()
 	return p, nil
 }
@@ -267,6 +270,9 @@ func (p Payment) afterAuthorize(op Operation, applied Applied) Payment {
 			p.Captured = p.Authorized
 		case p.CaptureMode == CaptureAutomatic:
 			p = p.awaitCapture()
+		}
+		if p.ended() {
+			p = p.withoutHold()
 		}
 		p.Status = p.settled()
 	}

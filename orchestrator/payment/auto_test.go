@@ -83,12 +83,13 @@ func TestHoldEndsAtTheProvider(t *testing.T) {
 		released int64
 		status   payment.Status
 	}{
-		"it lapses":              {payment.OutsideExpiry, func(*payment.Payment) {}, true, 1000, payment.StatusExpired},
-		"somebody cancels it":    {payment.OutsideVoid, func(*payment.Payment) {}, true, 1000, payment.StatusVoided},
-		"after a capture":        {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured = 400 }, true, 600, payment.StatusCaptured},
-		"beside an open capture": {payment.OutsideExpiry, func(p *payment.Payment) { p.CaptureReserved = 400 }, true, 600, payment.StatusAuthorized},
-		"all was captured":       {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured, p.Status = 1000, payment.StatusCaptured }, false, 0, payment.StatusCaptured},
-		"we are voiding it":      {payment.OutsideVoid, func(p *payment.Payment) { p.Voiding = "v1" }, false, 0, payment.StatusAuthorized},
+		"it lapses":                         {payment.OutsideExpiry, func(*payment.Payment) {}, true, 1000, payment.StatusExpired},
+		"somebody cancels it":               {payment.OutsideVoid, func(*payment.Payment) {}, true, 1000, payment.StatusVoided},
+		"after a capture":                   {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured = 400 }, true, 600, payment.StatusCaptured},
+		"beside an open capture":            {payment.OutsideExpiry, func(p *payment.Payment) { p.CaptureReserved = 400 }, true, 600, payment.StatusAuthorized},
+		"all was captured":                  {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured, p.Status = 1000, payment.StatusCaptured }, false, 0, payment.StatusCaptured},
+		"before the provider's own capture": {payment.OutsideVoid, func(p *payment.Payment) { p.CaptureReserved, p.AutoReserved = 1000, 1000 }, true, 1000, payment.StatusVoided},
+		"we are voiding it":                 {payment.OutsideVoid, func(p *payment.Payment) { p.Voiding = "v1" }, false, 0, payment.StatusAuthorized},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := authorized(t, payment.CaptureManual, nil, false)
@@ -109,5 +110,29 @@ func TestHoldEndsAtTheProvider(t *testing.T) {
 				t.Errorf("%d can still be captured", next.Capturable())
 			}
 		})
+	}
+}
+
+// Goal: a hold that has ended stays ended, whatever ends after it: a capture that fails
+// gives nothing back that could be captured again, and an authorization of which the end
+// was told first holds nothing. Method: each of them.
+func TestHoldStaysEnded(t *testing.T) {
+	end := payment.Outside{Object: "end", Kind: payment.OutsideExpiry, Time: at()}
+	p := authorized(t, payment.CaptureManual, nil, false)
+	p, r, err := p.Reserve(payment.Call{Tenant: "t", Method: payment.MethodCapture, Key: "c"}, payment.Order{}, payment.Traits{}, at())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, _, err = p.WithOutside(end, at()); err != nil || p.CaptureReserved != 1000 {
+		t.Fatalf("reserved %d, %v", p.CaptureReserved, err)
+	}
+	op := payment.Operation{Method: payment.MethodCapture, State: payment.StateFailed, Held: r.Held, Amount: r.Amount, Attempts: []payment.Attempt{{}}}
+	if p, err = p.After(op, payment.Applied{}, at()); err != nil || p.Capturable() != 0 || p.Released != 1000 || p.Status != payment.StatusExpired {
+		t.Errorf("after the capture failed: %+v, %v", p, err)
+	}
+	for _, mode := range []payment.CaptureMode{payment.CaptureManual, payment.CaptureAutomatic} {
+		if p := authorized(t, mode, []payment.Outside{end}, false); p.Capturable() != 0 || p.CaptureReserved != 0 || p.Status != payment.StatusExpired {
+			t.Errorf("told before the answer, captured %s: %+v", mode, p)
+		}
 	}
 }

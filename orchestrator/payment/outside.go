@@ -88,16 +88,33 @@ func (p Payment) awaitCapture() Payment {
 }
 
 // withEnd ends what is held: it is no more at the provider. A hold that we have
-// ended, or are about to, is told of as well; that is no news.
+// ended, or are about to, is told of as well; that is no news. What an open capture
+// reserves stays so until that ends, and is released then; what is told before the
+// authorization is known to have succeeded counts when it is.
 func (p Payment) withEnd(o Outside, at time.Time) (next Payment, changed bool, err error) {
-	if p.Authorized-p.Captured-p.CaptureReserved <= 0 || p.Voiding != "" {
+	taken := p.Authorized > 0 && p.Captured >= p.Authorized
+	if taken || p.Status == StatusVoided || p.Voiding != "" || p.ended() {
 		return p, false, nil
 	}
 	p.Outside = append(slices.Clone(p.Outside), o)
-	p = p.releaseRest()
-	p.Status = p.settled()
-	p.Unique = p.Unique && p.Status.Live()
+	if p.Authorized > 0 {
+		p = p.withoutHold()
+		p.Status = p.settled()
+		p.Unique = p.Unique && p.Status.Live()
+	}
 	return p.changed(at), true, nil
+}
+
+// ended reports whether the hold has ended at the provider.
+func (p Payment) ended() bool {
+	return slices.ContainsFunc(p.Outside, func(o Outside) bool { return o.Kind.ends() })
+}
+
+// withoutHold releases what nobody can capture any more: not the provider either.
+func (p Payment) withoutHold() Payment {
+	p.CaptureReserved -= p.AutoReserved
+	p.AutoReserved = 0
+	return p.releaseRest()
 }
 
 // ours drops what was taken for somebody else's before the operation was known

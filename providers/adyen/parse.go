@@ -123,10 +123,10 @@ func paid(a *payment.Answer, s payment.Send, raw []byte) {
 	applied, ok := p.applied(s.Amount)
 	switch {
 	case !ok:
-		a.Code = codeOtherAmount
+		a.Code, a.Hint = codeOtherAmount, payment.HintStop
 		return
-	case reference != "" && p.MerchantReference != "" && p.MerchantReference != string(reference):
-		a.Code = codeOtherRequest
+	case p.MerchantReference != string(reference) && (p.MerchantReference != "" || s.Method == payment.MethodComplete):
+		a.Code, a.Hint = codeOtherRequest, payment.HintStop
 		return
 	}
 	a.Code, a.Message = p.ResultCode, p.RefusalReason
@@ -233,7 +233,7 @@ func (d *Driver) modified(a *payment.Answer, s payment.Send, raw []byte) {
 	switch {
 	case of != asked, m.Reference != "" && m.Reference != string(s.Reference),
 		m.MerchantAccount != "" && !strings.EqualFold(m.MerchantAccount, d.cfg.MerchantAccount):
-		a.Code = codeOtherRequest
+		a.Code, a.Hint = codeOtherRequest, payment.HintStop
 		return
 	case slices.Contains([]payment.Method{payment.MethodCapture, payment.MethodRefund}, s.Method) && m.Amount != nil:
 		if got, ok := m.Amount.money(); !ok || *got != s.Amount {

@@ -32,7 +32,8 @@ type notification struct {
 }
 
 // Webhook reads Adyen's standard webhook. Each event in it is signed by itself; one
-// that is not, or that is another merchant account's, is counted and left out.
+// that is not, or that is another merchant account's, is counted and left out: the
+// latter as unread, or Adyen would hold back what comes behind it.
 //
 // Errors: ErrForged if that leaves none, or the delivery comes from the other of
 // test and live; ErrUnsupported if the account has no key to tell.
@@ -58,7 +59,7 @@ func (d *Driver) Webhook(_ context.Context, v providers.Delivery) (providers.Tol
 			continue
 		}
 		switch e, read := n.event(); {
-		case !read:
+		case !read, n.MerchantAccountCode != d.cfg.MerchantAccount: // the company's keys may sign for all its accounts
 			told.Unread = append(told.Unread, n.code())
 		case !seen[e.ID]: // the same one twice is one
 			seen[e.ID] = true
@@ -71,10 +72,10 @@ func (d *Driver) Webhook(_ context.Context, v providers.Delivery) (providers.Tol
 	return told, nil
 }
 
-// genuine reports whether an event is signed with one of our keys, and ours.
+// genuine reports whether an event is signed with one of our keys.
 func (d *Driver) genuine(n notification) bool {
 	var signature string
-	if json.Unmarshal(n.AdditionalData["hmacSignature"], &signature) != nil || n.MerchantAccountCode != d.cfg.MerchantAccount {
+	if json.Unmarshal(n.AdditionalData["hmacSignature"], &signature) != nil {
 		return false
 	}
 	signed, genuine := n.signed(), false

@@ -284,15 +284,15 @@ func TestEventIDs(t *testing.T) {
 	}
 }
 
-// Goal: what is not signed, or signed for another, is counted and left out, and
-// the rest is read; where nothing is left, and where test and live are mixed, the
+// Goal: what is not signed is counted and left out, what is signed for another
+// merchant account is not read, and the rest is; where nothing is left, and where test and live are mixed, the
 // whole is refused. Method: items beside a good one, and alone.
 func TestForged(t *testing.T) {
 	good := signed("AUTHORISATION", true, nil)
 	for name, bad := range map[string]adyentest.Object{
 		"not signed":             adyentest.Notification("AUTHORISATION", true, nil),
 		"signed with another":    adyentest.Signed(adyentest.Notification("AUTHORISATION", true, nil), otherSecret),
-		"another merchant's":     signed("AUTHORISATION", true, adyentest.Object{"merchantAccountCode": "Another"}),
+		"another merchant's":     adyentest.With(good, adyentest.Object{"merchantAccountCode": "Another"}),
 		"no object":              nil,
 		"another id":             adyentest.With(good, adyentest.Object{"pspReference": "PSPREFERENCE0009"}),
 		"another payment":        adyentest.With(good, adyentest.Object{"originalReference": "PSPREFERENCE0001"}),
@@ -311,6 +311,10 @@ func TestForged(t *testing.T) {
 		if got, err = told(t, adyentest.Webhook(bad)); !errors.Is(err, providers.ErrForged) || len(got.Events) != 0 {
 			t.Errorf("%s alone: %+v, error %v", name, got, err)
 		}
+	}
+	another := signed("AUTHORISATION", true, adyentest.Object{"merchantAccountCode": "Another"})
+	if got, err := told(t, adyentest.Webhook(another, good)); err != nil || len(got.Events) != 1 || len(got.Unread) != 1 || got.Forged != 0 {
+		t.Errorf("signed for another merchant account: %+v, error %v", got, err)
 	}
 	live := adyen.New(adyen.Config{MerchantAccount: adyentest.MerchantAccount, Live: true, WebhookSecrets: []providers.Secret{adyentest.WebhookSecret}})
 	if got, err := live.Webhook(t.Context(), providers.Delivery{Body: adyentest.Webhook(good)}); !errors.Is(err, providers.ErrForged) {

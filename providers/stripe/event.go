@@ -24,7 +24,7 @@ func about(e stripego.Event) (event payment.Event, read bool, err error) {
 	case kind == "refund.created", kind == "refund.updated", kind == "refund.failed":
 		return aboutRefund(e.Data.Raw)
 	case strings.HasPrefix(kind, "charge.dispute."):
-		event, err = aboutDispute(kind, e.Data.Raw)
+		return aboutDispute(kind, e.Data.Raw)
 	default:
 		return payment.Event{}, false, nil
 	}
@@ -86,12 +86,15 @@ func aboutCapture(pi stripego.PaymentIntent) (payment.Event, error) {
 func aboutRefund(raw json.RawMessage) (event payment.Event, read bool, err error) {
 	a := refundAnswer(payment.Send{}, providers.Response{}, raw)
 	var o stripego.Refund
-	if json.Unmarshal(raw, &o) != nil || a.Code == "" || o.PaymentIntent == nil || o.PaymentIntent.ID == "" {
-		return payment.Event{}, false, fmt.Errorf("%w: it shows no refund of a PaymentIntent", providers.ErrMalformed)
+	if json.Unmarshal(raw, &o) != nil || a.Code == "" {
+		return payment.Event{}, false, fmt.Errorf("%w: it shows no refund", providers.ErrMalformed)
+	}
+	if o.PaymentIntent == nil || o.PaymentIntent.ID == "" {
+		return payment.Event{}, false, nil // of a charge that is none of ours
 	}
 	amount, ok := fromStripe(o.Amount, string(o.Currency))
 	if !ok {
-		return payment.Event{}, false, fmt.Errorf("%w: what was refunded cannot be read", providers.ErrMalformed)
+		return payment.Event{}, false, fmt.Errorf("%w: its amount cannot be read", providers.ErrMalformed)
 	}
 	event = payment.Event{
 		Method: payment.MethodRefund, Reference: a.OurEcho, Parent: payment.ProviderReference(o.PaymentIntent.ID), Answer: found(a),
@@ -115,14 +118,17 @@ func aboutRefund(raw json.RawMessage) (event payment.Event, read bool, err error
 
 // aboutDispute tells what the payer's bank has taken back so far: an inquiry takes
 // nothing, and what was won is given back.
-func aboutDispute(kind string, raw json.RawMessage) (payment.Event, error) {
+func aboutDispute(kind string, raw json.RawMessage) (event payment.Event, read bool, err error) {
 	var o stripego.Dispute
-	if json.Unmarshal(raw, &o) != nil || o.Object != "dispute" || o.ID == "" || o.Status == "" || o.PaymentIntent == nil || o.PaymentIntent.ID == "" {
-		return payment.Event{}, fmt.Errorf("%w: it shows no dispute of a PaymentIntent", providers.ErrMalformed)
+	if json.Unmarshal(raw, &o) != nil || o.Object != "dispute" || o.ID == "" || o.Status == "" {
+		return payment.Event{}, false, fmt.Errorf("%w: it shows no dispute", providers.ErrMalformed)
+	}
+	if o.PaymentIntent == nil || o.PaymentIntent.ID == "" {
+		return payment.Event{}, false, nil // of a charge that is none of ours
 	}
 	amount, ok := fromStripe(o.Amount, string(o.Currency))
 	if !ok {
-		return payment.Event{}, fmt.Errorf("%w: what is disputed cannot be read", providers.ErrMalformed)
+		return payment.Event{}, false, fmt.Errorf("%w: its amount cannot be read", providers.ErrMalformed)
 	}
 	id := payment.ProviderReference(o.ID)
 	outside := payment.Outside{Kind: payment.OutsideDispute, Object: id, Amount: amount.MinorUnits}
@@ -133,5 +139,5 @@ func aboutDispute(kind string, raw json.RawMessage) (payment.Event, error) {
 	return payment.Event{
 		Parent: payment.ProviderReference(o.PaymentIntent.ID), Outside: &outside,
 		Answer: payment.Answer{Code: "dispute_" + string(o.Status), Reference: id, Amount: amount},
-	}, nil
+	}, true, nil
 }

@@ -134,8 +134,8 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 		lacks []object
 	}{
 		{"payment_intent.succeeded", intent, []object{{"id": ""}, {"object": "charge"}, {"status": ""}, {"amount_received": 0}, {"currency": "zzz"}, {"status": "requires_capture", "amount_capturable": 0}}},
-		{"refund.updated", back, []object{{"id": ""}, {"object": "charge"}, {"status": ""}, {"amount": 0}, {"currency": ""}, {"payment_intent": nil}, {"payment_intent": ""}}},
-		{"charge.dispute.closed", dispute, []object{{"id": ""}, {"object": "charge"}, {"status": ""}, {"amount": -1}, {"currency": ""}, {"payment_intent": nil}}},
+		{"refund.updated", back, []object{{"id": ""}, {"object": "charge"}, {"status": ""}, {"amount": 0}, {"currency": ""}}},
+		{"charge.dispute.closed", dispute, []object{{"id": ""}, {"object": "charge"}, {"status": ""}, {"amount": -1}, {"currency": ""}}},
 	} {
 		tell := func(o object) (providers.Told, error) {
 			body := stripetest.Event("evt_1", c.kind, o, nil)
@@ -147,6 +147,14 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 		for _, lack := range c.lacks {
 			if got, err := tell(stripetest.With(c.whole, lack)); !errors.Is(err, providers.ErrMalformed) || len(got.Events) > 0 {
 				t.Errorf("%s with %v: %+v, %v", c.kind, lack, got, err)
+			}
+		}
+		if c.kind == "payment_intent.succeeded" {
+			continue
+		}
+		for _, none := range []object{{"payment_intent": nil}, {"payment_intent": ""}} { // of a charge that is none of ours
+			if got, err := tell(stripetest.With(c.whole, none)); err != nil || len(got.Events) > 0 || len(got.Unread) != 1 {
+				t.Errorf("%s with %v: %+v, %v", c.kind, none, got, err)
 			}
 		}
 	}

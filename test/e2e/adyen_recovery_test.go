@@ -33,7 +33,7 @@ type abandoned struct {
 // of the first cancel, and a request that arrives when it has been cancelled in vain.
 func TestAbandonedAtAdyen(t *testing.T) {
 	t.Parallel()
-	const gone, refused = "adyen.fenced.technical_cancel", "adyen.query.authorisation_refused_2"
+	const gone, refused = "adyen.fenced.technical_cancel", "adyen.authorize.refused_2"
 	released := []adyensim.Effect{effect("hold", 1000), effect("release", 1000)}
 	cancelled := func(faults ...adyensim.Fault) abandoned {
 		return abandoned{"card_ok", append([]adyensim.Fault{adyensim.FaultHangAfter}, faults...), 0, "FAILED", gone, released, 1}

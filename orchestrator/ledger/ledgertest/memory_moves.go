@@ -93,14 +93,15 @@ func (s *Store) recordFaults(snap ledger.Snapshot, p *payment.Payment) []string 
 	f.unless(p.Version == old.Version+1, "%s goes from version %d to %d", name, old.Version, p.Version)
 	rest := old
 	rest.Version, rest.Status, rest.Updated, rest.ExpireTime, rest.Outside = p.Version, p.Status, p.Updated, p.ExpireTime, p.Outside
-	if old.AutoReserved > 0 && p.AutoReserved == 0 { // the provider's own capture has come
-		f.unless(p.AutoCapture != "" && p.Captured-old.Captured <= old.AutoReserved, "%s captures %d of %d that the provider was to", name, p.Captured-old.Captured, old.AutoReserved)
+	if old.AutoReserved > 0 && p.AutoCapture != "" { // the provider's own capture has come
+		f.unless(p.AutoReserved == 0 && p.Captured-old.Captured <= old.AutoReserved, "%s captures %d of %d that the provider was to", name, p.Captured-old.Captured, old.AutoReserved)
 		rest.CaptureReserved -= old.AutoReserved
 		rest.AutoReserved, rest.AutoCapture, rest.Captured, rest.ExcessCaptured = 0, p.AutoCapture, p.Captured, p.ExcessCaptured
 	}
 	if freed := p.Released - old.Released; freed > 0 { // the hold has ended at the provider
-		f.unless(freed <= old.Capturable() && len(p.Outside) > len(old.Outside), "%s releases %d of %d", name, freed, old.Capturable())
+		f.unless(freed == old.Capturable()+old.AutoReserved && len(p.Outside) > len(old.Outside), "%s releases %d of %d", name, freed, old.Capturable())
 		rest.Released, rest.Authorized = old.Released+freed, old.Authorized-freed
+		rest.CaptureReserved, rest.AutoReserved = old.CaptureReserved-old.AutoReserved, 0
 		rest.Unique = rest.Unique && p.Status.Live()
 	}
 	f.unless(cmp.Equal(rest, *p, cmpopts.EquateEmpty()), "%s changes more than what others did", name)
