@@ -185,8 +185,8 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 	}
 	// Judged under the doubt, so that a table that breaks leaves it standing.
 	verdict := f.judge(op.Method, &answer)
-	f.o.pauses.heard(attempt.Account, answer, verdict)
 	f.report.Uncertain = before.Uncertain
+	f.o.pauses.heard(attempt.Account, answer, verdict)
 	f.learn(answer, verdict)
 	return answer, verdict, nil
 }
