@@ -50,7 +50,8 @@ func (f *flight) witness(ctx context.Context, mine payment.Operation) {
 	now := f.op()
 	held, shown := f.report.ProviderReference, now.Current().ProviderReference
 	same := now.Current().Account == mine.Current().Account && (held == "" || shown == "" || held == shown)
-	denied := now.State == payment.StateDeclined || now.State == payment.StateFailed
+	// What the provider has told to be cancelled may well have been held before.
+	denied := (now.State == payment.StateDeclined || now.State == payment.StateFailed) && !now.Current().Released
 	if f.report.Evidence != payment.EvidenceEffect || (same && !denied) {
 		return
 	}
