@@ -34,6 +34,7 @@ func table() []mutant {
 
 const (
 	transition  = "orchestrator/payment/transition.go"
+	report      = "orchestrator/payment/report.go"
 	amounts     = "orchestrator/payment/amounts.go"
 	attempt     = "orchestrator/attempt.go"
 	check       = "orchestrator/check.go"
@@ -67,10 +68,10 @@ func evidenceMutants() []mutant {
 		{"a 5xx closes an attempt", misjudge("answer.HTTPStatus >= 500",
 			"verdict.Evidence, verdict.Resend, verdict.Category = payment.EvidenceNoEffectNotSticky, payment.ResendNever, payment.CategoryProviderError")},
 		{"a non-sticky refusal closes an attempt of any epoch", []edit{{
-			transition, "op.State == StateIntent && a.Epoch == op.Epoch && !a.Uncertain", "op.State == StateIntent && !a.Uncertain",
+			report, "op.State == StateIntent && a.Epoch == op.Epoch && !a.Uncertain", "op.State == StateIntent && !a.Uncertain",
 		}}},
 		{"a non-sticky refusal closes after an unknown send", []edit{{
-			transition, "a.Epoch == op.Epoch && !a.Uncertain && !r.Uncertain", "a.Epoch == op.Epoch",
+			report, "a.Epoch == op.Epoch && !a.Uncertain && !r.Uncertain", "a.Epoch == op.Epoch",
 		}}},
 		{"a non-sticky refusal closes where requests may be repeated", []edit{{
 			"orchestrator/decide.go", "if f.op().Closable(f.report) && !f.o.doubtful[f.op().Current().Account] {", "if f.op().Closable(f.report) {",
