@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func (o *Orchestrator) detach(ctx context.Context, key payment.OperationKey, wor
 	f := &flight{o: o, done: make(chan struct{})}
 	o.metrics.inFlight.Add(ctx, 1)
 	go func() {
+		roomForFlight()
 		// Detached: the caller's deadline and cancellation end here.
 		detached := context.WithoutCancel(ctx)
 		defer close(f.done)
@@ -61,6 +63,16 @@ func (o *Orchestrator) detach(ctx context.Context, key payment.OperationKey, wor
 		f.err = f.work(detached, work)
 	}()
 	return f.wait(ctx)
+}
+
+// roomForFlight makes the goroutine's stack as large as a flight needs while it is
+// still empty. Otherwise it grows step by step deep inside the work, each time with
+// every frame copied and adjusted, which took three hundredths of all CPU time.
+//
+//go:noinline
+func roomForFlight() {
+	var room [40 << 10]byte
+	runtime.KeepAlive(&room[0])
 }
 
 // work runs the flight to its end. Every exit that is not an outcome is a park:

@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"go.opentelemetry.io/otel/trace"
@@ -35,7 +34,7 @@ func traceOf(s trace.SpanContext) string {
 	if !s.IsValid() {
 		return ""
 	}
-	return fmt.Sprintf("00-%s-%s-%s", s.TraceID(), s.SpanID(), s.TraceFlags()&trace.FlagsSampled)
+	return "00-" + s.TraceID().String() + "-" + s.SpanID().String() + "-" + (s.TraceFlags() & trace.FlagsSampled).String()
 }
 
 // parseTrace reads what traceOf wrote.

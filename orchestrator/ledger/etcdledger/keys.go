@@ -12,7 +12,8 @@ import (
 )
 
 // keys is the layout of the ledger in etcd. Every record of a tenant is below it,
-// so no key of one tenant can name a record of another.
+// so no key of one tenant can name a record of another. The keys that every call
+// makes are joined, not formatted, which is measurably less work.
 //
 //	op/{tenant}/{method}/{kh}         the operation: the truth
 //	inflight/{tenant}/{method}/{kh}   its in-flight marker, under the owner's lease
@@ -30,11 +31,11 @@ type keys struct {
 }
 
 func (k keys) operation(op payment.OperationKey) string {
-	return fmt.Sprintf("%s/op/%s/%s/%s", k.prefix, op.Tenant, op.Method(), op.Hash())
+	return k.prefix + "/op/" + string(op.Tenant) + "/" + string(op.Method()) + "/" + string(op.Hash())
 }
 
 func (k keys) marker(op payment.OperationKey) string {
-	return fmt.Sprintf("%s/inflight/%s/%s/%s", k.prefix, op.Tenant, op.Method(), op.Hash())
+	return k.prefix + "/inflight/" + string(op.Tenant) + "/" + string(op.Method()) + "/" + string(op.Hash())
 }
 
 // shard is the common beginning of a shard's open entries.
@@ -46,7 +47,7 @@ func (k keys) open(op payment.OperationKey) string {
 
 // payments is the common beginning of a tenant's payments.
 func (k keys) payments(tenant payment.TenantID) string {
-	return fmt.Sprintf("%s/payment/%s/", k.prefix, tenant)
+	return k.prefix + "/payment/" + string(tenant) + "/"
 }
 
 func (k keys) payment(tenant payment.TenantID, id payment.ID) string {
@@ -68,7 +69,7 @@ func (k keys) unique(p payment.Payment) string {
 }
 
 func (k keys) reference(r ledger.Reference) string {
-	return fmt.Sprintf("%s/ref/%s/%s", k.prefix, r.Account, short(string(r.Account), r.Name))
+	return k.prefix + "/ref/" + string(r.Account) + "/" + short(string(r.Account), r.Name)
 }
 
 func (k keys) event(e payment.EventKey) string {
