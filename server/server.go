@@ -34,7 +34,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(newHeadroom())
+	defer runtime.KeepAlive(newHeadroom(len(c.Ledger.Etcd.Endpoints) == 0))
 	t, err := newTelemetry(ctx, c, Version, p.Stderr)
 	if err != nil {
 		return err
