@@ -168,6 +168,7 @@ func onlyNoted(mine, now payment.Operation) bool {
 // response bytes on entering a state that answers.
 func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.Change, error) {
 	now := f.o.cfg.Now()
+	t, applied = f.foretold(t, applied)
 	if over, ok := t.(payment.FailOver); ok {
 		over.At = now // however late it gets through: past the deadline there is no other account
 		t = over

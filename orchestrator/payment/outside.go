@@ -133,6 +133,17 @@ func (p Payment) ours(op Operation) Payment {
 	return p
 }
 
+// Beside finds what was told of an object before it was known to be an operation's of
+// this method, if that is an effect.
+func (p Payment) Beside(m Method, object ProviderReference) (Outside, bool) {
+	kind := map[Method]OutsideKind{MethodCapture: OutsideCapture, MethodRefund: OutsideRefund}[m]
+	i := slices.IndexFunc(p.Outside, func(r Outside) bool { return r.Object == object && r.Kind == kind && r.Amount > 0 })
+	if object == "" || kind == "" || i < 0 {
+		return Outside{}, false
+	}
+	return p.Outside[i], true
+}
+
 // outside adds up the outside effects of a kind.
 func (p Payment) outside(k OutsideKind) int64 {
 	var sum int64
