@@ -222,7 +222,8 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	}
 	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
-	n.report.Released = n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky
+	ended := n.event.Fenced || n.event.Outside != nil && n.event.Outside.Kind.Undoes()
+	n.report.Released = ended && v.Evidence == payment.EvidenceNoEffectSticky
 	d.settle.Report = n.report
 	if err := n.record(ctx, d.settle, d.apply); err != nil {
 		return "", err
@@ -289,7 +290,8 @@ func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdi
 	succeeded := n.op().State == payment.StateSucceeded
 	switch v.Evidence {
 	case payment.EvidenceEffect:
-		if succeeded || n.op().Current().Released || n.undone(ctx) {
+		older := n.op().Current().Released && !n.event.Time.After(n.op().Completed) // than the end of what it tells of
+		if succeeded || older || n.undone(ctx) {
 			return n.noted(ctx)
 		}
 		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")

@@ -43,7 +43,8 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	switch {
 	case i < 0:
 		rows = append(rows, o)
-	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)):
+	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)),
+		rows[i].Amount == 0 && o.Time.Equal(rows[i].Time): // of one moment, what takes it back is the later
 		return p, false, nil
 	default:
 		rows[i] = o
@@ -166,6 +167,9 @@ func (p Payment) returned() int64 {
 func (k OutsideKind) Ordinary() bool {
 	return k == OutsideCapture || k == OutsideRefund || k == OutsideVoid
 }
+
+// Undoes reports whether the provider took back what an operation had done.
+func (k OutsideKind) Undoes() bool { return k == OutsideCaptureReversal || k == OutsideRefundReversal }
 
 // ends reports whether it is the end of what was held.
 func (k OutsideKind) ends() bool { return k == OutsideVoid || k == OutsideExpiry }

@@ -5,7 +5,7 @@ type Report struct {
 	Sends             int  // in all, this flight's included
 	Uncertain         bool // a send so far ended in unknown
 	Stopped           bool // no further copy is of use; see Attempt
-	Released          bool // our cancel has ended it
+	Released          bool // what was done is undone; see Attempt
 	Evidence          Evidence
 	MappingRow        string
 	HTTPStatus        int
