@@ -156,3 +156,34 @@ func TestNewsAheadThatIsSomebodyElses(t *testing.T) {
 		}
 	})
 }
+
+// Goal: a record that an event has moved on counts what was sent, as far as it can still
+// take that: one that is final says that there was a send, since there is an effect.
+// Method: a first send that fails and a second one that is answered after an event has
+// told what became of it.
+func TestSendsAreCountedBesideNews(t *testing.T) {
+	for code, sends := range map[string]int{"pending": 2, "authorized": 1} {
+		t.Run(code, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+				o, call := w.boot("one"), newCall("key")
+				w.provider(0).script = []line{fail500, after(5*time.Second, leadingTo(payment.StatePending))}
+				ended := make(chan error)
+				go func() {
+					_, err := o.Authorize(w.Context(), call, instruction("a"))
+					ended <- err
+				}()
+				time.Sleep(4 * time.Second)
+				e := told("1", code, "a-1")
+				e.Reference = call.Reference
+				w.apply(w.boot("two"), e, orchestrator.TakenSettled)
+				if err := <-ended; err != nil {
+					t.Fatal(err)
+				}
+				w.drainFlights(o)
+				if op, wire := w.operation(call), w.provider(0).onTheWire(); op.Current().Sends != sends || wire != 2 {
+					t.Errorf("it is %s and counts %d sends of %d, want %d", op.State, op.Current().Sends, wire, sends)
+				}
+			})
+		})
+	}
+}

@@ -50,6 +50,7 @@ func (f *flight) overtaken(ctx context.Context) error {
 	mine := f.op()
 	f.snap = snap
 	f.witness(ctx, mine)
+	f.countSends(ctx, mine)
 	return f.afterFence()
 }
 

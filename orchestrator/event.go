@@ -222,6 +222,9 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	}
 	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
+	if v.Evidence == payment.EvidenceEffect || v.Evidence == payment.EvidencePending {
+		n.report.Sends = max(n.report.Sends, 1) // or there were no such object; its owner may know of more
+	}
 	ended := n.event.Fenced || n.event.Outside != nil && n.event.Outside.Kind.Undoes()
 	n.report.Released = ended && v.Evidence == payment.EvidenceNoEffectSticky
 	d.settle.Report = n.report
