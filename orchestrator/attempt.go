@@ -171,6 +171,9 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 		if err != nil {
 			return answer, payment.Verdict{}, err
 		}
+		if f.account().Traits().Fence == payment.FenceByReference { // by which it is told of the cancel later
+			f.report.Cancel = answer.Reference
+		}
 		return answer, f.judge(mapping.Fence, &answer), nil
 	}
 	before := f.report

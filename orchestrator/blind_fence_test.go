@@ -95,6 +95,46 @@ func TestBlindFenceFollowsWhatArrivesLate(t *testing.T) {
 	})
 }
 
+// Goal: what is told of a cancel that is not the last one, or of somebody else's, asks
+// for no further cancel. Method: two cancels that are answered with their names, and then
+// the news of the first one and of a stranger, again under other ids.
+func TestBlindFenceKnowsItsCancels(t *testing.T) {
+	blind(t, []line{swallowed, lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		p := w.provider(0)
+		p.mu.Lock()
+		p.cancels = []canceller{func(*provider, payment.ProviderReference) payment.Answer {
+			a := answered(200, "cancelled") // p.mu is held
+			a.Reference = payment.ProviderReference("k-" + string(rune('0'+distinctSteps(p.fences))))
+			return a
+		}}
+		p.mu.Unlock()
+		about := func(id string, cancel payment.ProviderReference) payment.Event {
+			e := ofCancel(call, id, "not_found", "")
+			e.Cancel = cancel
+			return e
+		}
+		time.Sleep(time.Hour)
+		if s := w.operation(call).Current().Steps; s[len(s)-1].Reference != "k-1" {
+			t.Fatalf("steps: %+v", s)
+		}
+		w.apply(o, about("1", "k-1"), orchestrator.TakenNoted)
+		time.Sleep(2 * time.Hour)
+		for id, cancel := range map[string]payment.ProviderReference{"2": "k-1", "3": "somebody's"} {
+			w.apply(o, about(id, cancel), orchestrator.TakenNoted)
+		}
+		time.Sleep(2 * time.Hour)
+		s := w.operation(call).Current().Steps
+		if got := distinctSteps(p.fencesSent()); got != 2 || len(s) != 3 || s[1].Reference != "k-1" || s[2].Reference != "k-2" || s[2].Refused {
+			t.Errorf("%d different cancels, steps: %+v", got, s)
+		}
+		w.apply(o, about("4", "k-2"), orchestrator.TakenNoted)
+		time.Sleep(2 * time.Hour)
+		if got := distinctSteps(p.fencesSent()); got != 3 {
+			t.Errorf("%d different cancels after the second one found nothing", got)
+		}
+	})
+}
+
 // distinctSteps is how many different cancels there are, each of which may be sent
 // several times.
 func distinctSteps(sent []payment.Send) int {

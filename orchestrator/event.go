@@ -247,7 +247,7 @@ func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Ver
 		return n.outcome(ctx, a, v)
 	case blind && n.event.Fenced && v.Evidence == payment.EvidenceUnknown:
 		// It found nothing, so another cancel may follow; that it arrives is still possible.
-		return n.keep(ctx, payment.Note{Refused: true})
+		return n.keep(ctx, payment.Note{Refused: true, Cancel: n.event.Cancel})
 	case v.Evidence == payment.EvidenceUnknown, v.Evidence == payment.EvidenceNoEffectNotSticky:
 		return n.noted(ctx)
 	}

@@ -124,6 +124,8 @@ type Step struct {
 	// Object is what a fence's step cancels, as known when it was recorded; empty
 	// where the provider finds it by our reference.
 	Object ProviderReference `json:"object,omitempty"`
+	// Reference is the provider's id of the cancel itself, where it has one.
+	Reference ProviderReference `json:"reference,omitempty"`
 	// Refused: the provider told later that this cancel found nothing to cancel.
 	Refused bool `json:"refused,omitempty"`
 }

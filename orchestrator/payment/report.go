@@ -12,6 +12,7 @@ type Report struct {
 	Code              string
 	RequestID         string
 	ProviderReference ProviderReference
+	Cancel            ProviderReference // the provider's id of the cancel that was sent last
 	NextAction        *NextAction
 	Trace             string // see Attempt
 }
@@ -63,6 +64,9 @@ func report(op *Operation, r Report) {
 	}
 	if r.ProviderReference != "" {
 		a.ProviderReference = r.ProviderReference
+	}
+	if last := &a.Steps[len(a.Steps)-1]; r.Cancel != "" && last.Name.Fence() && last.Reference == "" {
+		last.Reference = r.Cancel
 	}
 	if r.NextAction != nil {
 		a.NextAction = r.NextAction

@@ -134,6 +134,7 @@ func (n notification) event() (e payment.Event, read bool) {
 		e.Method = payment.MethodAuthorize
 		return e, happened
 	case "TECHNICAL_CANCEL": // the object is the authorization's, if the cancel found one
+		e.Cancel = e.Answer.Reference
 		e.Method, e.Fenced, e.Parent, e.Answer.Reference = payment.MethodAuthorize, true, "", e.Parent
 		e.Answer.ObjectFound = e.Answer.Reference != ""
 	case "CANCELLATION":

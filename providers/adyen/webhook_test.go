@@ -223,7 +223,7 @@ func TestTechnicalCancel(t *testing.T) {
 			t.Fatalf("%+v, error %v", got, err)
 		}
 		e := got.Events[0]
-		if !e.Fenced || e.Method != payment.MethodAuthorize || e.Reference != "OURREFERENCE" || e.Parent != "" || e.Outside != nil ||
+		if !e.Fenced || e.Method != payment.MethodAuthorize || e.Reference != "OURREFERENCE" || e.Parent != "" || e.Outside != nil || e.Cancel == "" ||
 			(e.Answer.Reference == "PSPREFERENCE0001") != success || e.Answer.ObjectFound != success {
 			t.Errorf("success %t: %+v", success, e)
 		}

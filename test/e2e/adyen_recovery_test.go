@@ -171,7 +171,7 @@ func TestAHoldThatIsToldInTimeAtAdyen(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		p := h.start("two", nil)
 		h.speaks(a)
-		p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"SUCCEEDED", "adyen.query.authorisation", "effect", 0}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
+		p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"SUCCEEDED", "adyen.query.authorisation", "effect", 1}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
 		h.sweeps("three")
 		time.Sleep(time.Hour)
 		h.did(a, effect("hold", 1000))
