@@ -172,7 +172,7 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 			return answer, payment.Verdict{}, err
 		}
 		if f.account().Traits().Fence == payment.FenceByReference { // by which it is told of the cancel later
-			f.report.Cancel = answer.Reference
+			f.report.Cancel = payment.Cancel{Step: step.Name, Reference: answer.Reference}
 		}
 		return answer, f.judge(mapping.Fence, &answer), nil
 	}

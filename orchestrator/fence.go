@@ -132,7 +132,6 @@ func (f *flight) decideFence(ctx context.Context) error {
 	if err := f.commit(ctx, payment.Fence{Report: f.report, Step: step}, payment.Applied{}); err != nil {
 		return err
 	}
-	f.report.Cancel = "" // it was the one before's
 	f.o.metrics.fences.Add(ctx, 1)
 	f.log().WarnContext(ctx, "authorization is being cancelled", "step", string(name))
 	f.publish()

@@ -73,7 +73,7 @@ func TestCancelThatFoundNothing(t *testing.T) {
 			op, err := in(t, payment.StateIntent), error(nil)
 			for i, reference := range c.named {
 				for _, move := range []payment.Transition{
-					payment.Fence{Step: fenceStep(i + 1)}, payment.Note{Report: payment.Report{Sends: 1, Cancel: reference}},
+					payment.Fence{Step: fenceStep(i + 1)}, payment.Note{Report: payment.Report{Sends: 1, Cancel: payment.Cancel{Step: payment.StepCancel(i + 1), Reference: reference}}},
 				} {
 					if op, err = op.Next(move); err != nil {
 						t.Fatal(err)

@@ -12,9 +12,15 @@ type Report struct {
 	Code              string
 	RequestID         string
 	ProviderReference ProviderReference
-	Cancel            ProviderReference // the provider's id of the cancel that was sent last
+	Cancel            Cancel // what a cancel that was sent is called
 	NextAction        *NextAction
 	Trace             string // see Attempt
+}
+
+// Cancel is the provider's name for a cancel.
+type Cancel struct {
+	Step      StepName
+	Reference ProviderReference
 }
 
 // Seen is the operation as a caller is shown it while its flight goes on: with
@@ -65,8 +71,10 @@ func report(op *Operation, r Report) {
 	if r.ProviderReference != "" {
 		a.ProviderReference = r.ProviderReference
 	}
-	if last := &a.Steps[len(a.Steps)-1]; r.Cancel != "" && last.Name.Fence() && last.Reference == "" {
-		last.Reference = r.Cancel
+	for i := range a.Steps {
+		if s := &a.Steps[i]; s.Name == r.Cancel.Step && s.Name.Fence() && s.Reference == "" {
+			s.Reference = r.Cancel.Reference
+		}
 	}
 	if r.NextAction != nil {
 		a.NextAction = r.NextAction
