@@ -241,7 +241,7 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 // event may be older. Where the provider cannot be asked nothing is read after the
 // cancel: what it tells of the cancel settles it, and nothing else that it tells.
 func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
-	blind := n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
+	blind := n.blind()
 	switch {
 	case blind && n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky:
 		return n.outcome(ctx, a, v)
@@ -254,6 +254,11 @@ func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Ver
 	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	return n.keep(ctx, payment.Note{Report: n.report})
+}
+
+// blind reports whether the provider cannot be asked, and cancels by our reference.
+func (n *news) blind() bool {
+	return n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
 }
 
 // keep records what an event adds to what is known.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -43,6 +44,9 @@ func (n *news) outside(ctx context.Context, ours bool) (Taken, error) {
 	if err != nil {
 		return "", err
 	}
+	if n.taken() {
+		return n.settleTaken(ctx, p, changed)
+	}
 	if !changed {
 		return n.noted(ctx)
 	}
@@ -60,6 +64,52 @@ func (n *news) outside(ctx context.Context, ours bool) (Taken, error) {
 	verdict := n.judge(mapping.Query, &answer)
 	verdict.Alert = true
 	n.alert(ctx, answer, verdict, decision{})
+	return TakenOutside, nil
+}
+
+// taken reports whether the event tells of the capture of what an open authorization
+// was to hold, at a provider that cannot be asked: nothing else may ever tell how that
+// ended.
+func (n *news) taken() bool {
+	op, o := n.op(), n.event.Outside
+	return o.Kind == payment.OutsideCapture && o.Amount > 0 && op.Method == payment.MethodAuthorize && !op.State.Final() && n.blind() &&
+		n.event.Account == op.Current().Account && n.event.Parent == op.Current().ProviderReference
+}
+
+// settleTaken ends an authorization that takes the money at once by the capture of it,
+// if the table calls that an effect, while it is being cancelled too: what is captured
+// no late cancel can undo. The payment takes the capture in first, as p; whoever comes
+// between the two writes is told again. Where the money was to be held, somebody else
+// has taken it: a person looks at once.
+func (n *news) settleTaken(ctx context.Context, p payment.Payment, changed bool) (Taken, error) {
+	a := n.event.Answer
+	a.Transport, a.Reference, a.Captured = payment.TransportAnswered, n.event.Parent, false // the payment knows how much
+	v := n.judge(lookUp(n.op().State), &a)
+	if p.CaptureMode != payment.CaptureAutomatic || v.Evidence != payment.EvidenceEffect {
+		return n.takenByOthers(ctx, p, changed)
+	}
+	if changed {
+		snap, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, ledger.News{})
+		if err != nil {
+			return "", err
+		}
+		n.snap.Payment, n.snap.Revision.Payment = snap.Payment, snap.Revision.Payment
+	}
+	return n.outcome(ctx, a, v)
+}
+
+// takenByOthers puts a capture of what is not known to be held before a person.
+func (n *news) takenByOthers(ctx context.Context, p payment.Payment, changed bool) (Taken, error) {
+	if !changed {
+		return n.noted(ctx)
+	}
+	a := n.finding(payment.AttentionContradiction, "captured by somebody else while the authorization is "+string(n.op().State))
+	kept := n.event.kept()
+	kept.Attention = &a
+	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, kept); err != nil {
+		return "", err
+	}
+	n.o.alarm(ctx, a)
 	return TakenOutside, nil
 }
 

@@ -137,8 +137,9 @@ func (f *faults) outsideOnce(name string, p payment.Payment) {
 // what turns out to have been its own success.
 func (f *faults) outsideOf(name string, op payment.Operation, before, after payment.Payment) {
 	mine := func(o payment.Outside) bool {
-		return op.State == payment.StateSucceeded && o.Object == op.Current().ProviderReference &&
-			(o.Kind == payment.OutsideCapture || o.Kind == payment.OutsideRefund)
+		auto := op.Method == payment.MethodAuthorize && o.Kind == payment.OutsideCapture && o.Object == after.AutoCapture // the provider's own
+		return op.State == payment.StateSucceeded && (auto || o.Object == op.Current().ProviderReference &&
+			(o.Kind == payment.OutsideCapture || o.Kind == payment.OutsideRefund))
 	}
 	for _, o := range before.Outside {
 		f.unless(mine(o) || slices.Contains(after.Outside, o), "%s changes what others did to %q", name, o.Object)
