@@ -43,6 +43,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	if e.ID == "" || e.Account == "" {
 		return "", &payment.Error{Reason: payment.ReasonRequestInvalid, Message: "an event needs an account and an id"}
 	}
+	o.cfg.Probe(ctx, payment.PointWebhookVerified)
 	taken, err := o.apply(ctx, hint{Event: e})
 	if errors.Is(err, ledger.ErrEventKnown) {
 		taken, err = TakenDuplicate, nil
@@ -53,6 +54,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	o.metrics.events.Add(ctx, 1, metric.WithAttributes(attribute.String("payment.event", string(taken)), attribute.String("payment.account", string(e.Account))))
 	o.log.InfoContext(ctx, "event taken in", "account", string(e.Account), "event_id", e.ID, "taken", string(taken),
 		"provider_reference", string(e.Answer.Reference), "provider_code", e.Answer.Code)
+	o.cfg.Probe(ctx, payment.PointWebhookCommitted)
 	return taken, nil
 }
 

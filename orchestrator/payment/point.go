@@ -22,6 +22,9 @@ const (
 	PointParkAfter        Point = "park_after"
 	PointFenceAfter       Point = "fence_after"
 	PointDrainStart       Point = "drain_start"
+	// Of an event of a provider: known to be authentic, and taken in but not answered.
+	PointWebhookVerified  Point = "webhook_verified"
+	PointWebhookCommitted Point = "webhook_committed"
 )
 
 // Points lists them all, so that a test can visit each and a command can refuse
@@ -31,6 +34,6 @@ func Points() []Point {
 		PointClaimBefore, PointClaimAfter, PointSendBeforeCheck, PointSendAfterCheck, PointSendAfterHeaders,
 		PointSendAfterBody, PointResponseReceived, PointOutcomeBefore, PointOutcomeAfter, PointReplyBefore,
 		PointFailoverBefore, PointFailoverAfter, PointTakeoverAfter, PointParkBefore, PointParkAfter, PointFenceAfter,
-		PointDrainStart,
+		PointDrainStart, PointWebhookVerified, PointWebhookCommitted,
 	}
 }
