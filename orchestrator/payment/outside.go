@@ -15,6 +15,12 @@ func (p Payment) ExternalRefunded() int64 { return p.ExcessRefunded + p.outside(
 // Disputed is what the payer's bank has taken back.
 func (p Payment) Disputed() int64 { return p.outside(OutsideDispute) }
 
+// CapturedReversed is what the provider undid of captures, which Captured includes.
+func (p Payment) CapturedReversed() int64 { return p.outside(OutsideCaptureReversal) }
+
+// RefundedReversed is what the provider undid of refunds, which Refunded includes.
+func (p Payment) RefundedReversed() int64 { return p.outside(OutsideRefundReversal) }
+
 // WithOutside returns the payment with an effect that no operation of ours asked
 // for (T8). Of what is told about one object the last in the provider's time
 // counts, so the order and the number of tellings do not matter; what carries no
@@ -159,7 +165,7 @@ func (p Payment) outside(k OutsideKind) int64 {
 // returned is what went back to the payer, whoever asked for it, and did not come
 // back after all.
 func (p Payment) returned() int64 {
-	return max(0, p.Refunded+p.outside(OutsideRefund)-p.outside(OutsideRefundReversal))
+	return max(0, p.Refunded+p.outside(OutsideRefund)-p.RefundedReversed())
 }
 
 // Ordinary reports whether an operation of ours could have had the same effect:

@@ -15,7 +15,8 @@ const (
 	StatusRequiresAction Status = "REQUIRES_ACTION"
 	// StatusPending: the provider accepted and will tell the outcome later.
 	StatusPending Status = "PENDING"
-	// StatusAuthorized: money is held and can be captured or released.
+	// StatusAuthorized: money is held and can be captured or released; or all that was
+	// captured of it the provider undid, and nothing more can be.
 	StatusAuthorized Status = "AUTHORIZED"
 	// StatusPartiallyCaptured: part of the authorized amount was captured.
 	StatusPartiallyCaptured Status = "PARTIALLY_CAPTURED"
