@@ -47,6 +47,8 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	rows := slices.Clone(p.Outside)
 	i := slices.IndexFunc(rows, func(r Outside) bool { return r.Object == o.Object && r.Kind == o.Kind })
 	switch {
+	case i < 0 && o.Kind == OutsideCapture && o.Amount == 0 && p.Authorized > 0:
+		return p, false, nil // a capture that came to nothing, and that nobody waits for
 	case i < 0:
 		rows = append(rows, o)
 	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)),

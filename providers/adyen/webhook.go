@@ -144,7 +144,10 @@ func (n notification) event() (e payment.Event, read bool) {
 		}
 	case "CAPTURE":
 		e.Method = payment.MethodCapture
-		return n.moved(e, payment.OutsideCapture, happened), true
+		if e = n.moved(e, payment.OutsideCapture, happened); !happened { // Adyen's own capture came to nothing, if it is that
+			e.Outside = &payment.Outside{Object: e.Answer.Reference, Kind: payment.OutsideCapture}
+		}
+		return e, true
 	case "REFUND":
 		e.Method = payment.MethodRefund
 		return n.moved(e, payment.OutsideRefund, happened), true
