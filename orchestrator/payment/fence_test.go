@@ -70,7 +70,8 @@ func TestCancelThatFoundNothing(t *testing.T) {
 		"where cancels have none, last": {[2]payment.ProviderReference{}, []payment.ProviderReference{""}, [2]bool{false, true}, [2]payment.ProviderReference{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			op, err := in(t, payment.StateIntent), error(nil)
+			op := in(t, payment.StateIntent)
+			var err error
 			for i, reference := range c.named {
 				for _, move := range []payment.Transition{
 					payment.Fence{Step: fenceStep(i + 1)}, payment.Note{Report: payment.Report{Sends: 1, Cancel: payment.Cancel{Step: payment.StepCancel(i + 1), Reference: reference}}},

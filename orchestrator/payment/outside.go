@@ -145,9 +145,17 @@ func (p Payment) ours(op Operation) Payment {
 // Beside finds what was told of an object before it was known to be an operation's of
 // this method, if that is an effect.
 func (p Payment) Beside(m Method, object ProviderReference) (Outside, bool) {
-	kind := map[Method]OutsideKind{MethodCapture: OutsideCapture, MethodRefund: OutsideRefund}[m]
+	var kind OutsideKind
+	switch m {
+	case MethodCapture:
+		kind = OutsideCapture
+	case MethodRefund:
+		kind = OutsideRefund
+	case MethodAuthorize, MethodVoid, MethodComplete: // no amount of theirs is told so
+		return Outside{}, false
+	}
 	i := slices.IndexFunc(p.Outside, func(r Outside) bool { return r.Object == object && r.Kind == kind && r.Amount > 0 })
-	if object == "" || kind == "" || i < 0 {
+	if object == "" || i < 0 {
 		return Outside{}, false
 	}
 	return p.Outside[i], true

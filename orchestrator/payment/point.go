@@ -22,9 +22,8 @@ const (
 	PointParkAfter        Point = "park_after"
 	PointFenceAfter       Point = "fence_after"
 	PointDrainStart       Point = "drain_start"
-	// Of an event of a provider: known to be authentic, and taken in but not answered.
-	PointWebhookVerified  Point = "webhook_verified"
-	PointWebhookCommitted Point = "webhook_committed"
+	PointWebhookVerified  Point = "webhook_verified"  // an event is known to be authentic
+	PointWebhookCommitted Point = "webhook_committed" // it is on record, and not answered
 )
 
 // Points lists them all, so that a test can visit each and a command can refuse

@@ -118,10 +118,10 @@ func (h *house) takes(a *adyenAccount, c course) {
 	}
 	var undone [2]int64
 	for _, e := range c.moved {
-		switch e.Kind {
-		case adyensim.KindCaptureFailed:
+		if e.Kind == adyensim.KindCaptureFailed {
 			undone[0] += e.Amount
-		case adyensim.KindRefundFailed:
+		}
+		if e.Kind == adyensim.KindRefundFailed {
 			undone[1] += e.Amount
 		}
 	}

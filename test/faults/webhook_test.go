@@ -85,7 +85,6 @@ func (s *server) results(t *testing.T, taken string) int {
 func TestKilledOverAWebhook(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t).told(t)
-	survivor := c.serve(t, "survivor", "")
 	for _, at := range []struct {
 		point   payment.Point
 		before  acquitv1.PaymentStatus // before it is brought again
@@ -95,6 +94,8 @@ func TestKilledOverAWebhook(t *testing.T) {
 		{payment.PointWebhookCommitted, acquitv1.PaymentStatus_PAYMENT_STATUS_AUTHORIZED, 0},
 	} {
 		t.Run(string(at.point), func(t *testing.T) {
+			t.Parallel()
+			survivor := c.serve(t, "survivor", "") // whose counts are of this event alone
 			i := intent{key: string(at.point), token: "tok_pending", amount: 1000}
 			first := survivor.insist(t, i)
 			id, object := first.response.GetPayment().GetPaymentId(), first.response.GetPayment().GetProviderReference()
