@@ -79,7 +79,7 @@ func TestCapturesAreLookedForOnce(t *testing.T) {
 // Goal: one living process looks, and a configuration that lacks something is refused.
 // Method: this process beside many others, one at a time, some of whom the shard of the
 // captures belongs to.
-func TestCapturesAreOneProcesss(t *testing.T) {
+func TestCapturesBelongToOneProcess(t *testing.T) {
 	const shard = 1
 	mine := map[bool]int{}
 	for _, other := range []payment.BootID{"a", "b", "c", "d", "e", "f", "g", "h"} {
