@@ -50,6 +50,7 @@ func (f *flight) overtaken(ctx context.Context) error {
 	mine := f.op()
 	f.snap = snap
 	f.witness(ctx, mine)
+	f.countSends(ctx, mine)
 	return f.afterFence()
 }
 
@@ -169,6 +170,9 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 		answer, err := f.account().Send(ctx, send, step.RequestHash)
 		if err != nil {
 			return answer, payment.Verdict{}, err
+		}
+		if f.account().Traits().Fence == payment.FenceByReference { // by which it is told of the cancel later
+			f.report.Cancel = payment.Cancel{Step: step.Name, Reference: answer.Reference}
 		}
 		return answer, f.judge(mapping.Fence, &answer), nil
 	}

@@ -95,6 +95,107 @@ func TestBlindFenceFollowsWhatArrivesLate(t *testing.T) {
 	})
 }
 
+// Goal: what is told of a cancel that is not the last one, or of somebody else's, asks
+// for no further cancel. Method: two cancels that are answered with their names, and then
+// the news of the first one and of a stranger, again under other ids.
+func TestBlindFenceKnowsItsCancels(t *testing.T) {
+	blind(t, []line{swallowed, lost}, func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
+		p := w.provider(0)
+		p.mu.Lock()
+		p.cancels = []canceller{func(*provider, payment.ProviderReference) payment.Answer {
+			a := answered(200, "cancelled") // p.mu is held
+			a.Reference = payment.ProviderReference("k-" + string(rune('0'+distinctSteps(p.fences))))
+			return a
+		}}
+		p.mu.Unlock()
+		about := func(id string, cancel payment.ProviderReference) payment.Event {
+			e := ofCancel(call, id, "not_found", "")
+			e.Cancel = cancel
+			return e
+		}
+		time.Sleep(time.Hour)
+		if s := w.operation(call).Current().Steps; s[len(s)-1].Reference != "k-1" {
+			t.Fatalf("steps: %+v", s)
+		}
+		w.apply(o, about("1", "k-1"), orchestrator.TakenNoted)
+		time.Sleep(2 * time.Hour)
+		for id, cancel := range map[string]payment.ProviderReference{"2": "k-1", "3": "somebody's"} {
+			w.apply(o, about(id, cancel), orchestrator.TakenNoted)
+		}
+		time.Sleep(2 * time.Hour)
+		s := w.operation(call).Current().Steps
+		if got := distinctSteps(p.fencesSent()); got != 2 || len(s) != 3 || s[1].Reference != "k-1" || s[2].Reference != "k-2" || s[2].Refused {
+			t.Errorf("%d different cancels, steps: %+v", got, s)
+		}
+		w.apply(o, about("4", "k-2"), orchestrator.TakenNoted)
+		time.Sleep(2 * time.Hour)
+		if got := distinctSteps(p.fencesSent()); got != 3 {
+			t.Errorf("%d different cancels after the second one found nothing", got)
+		}
+	})
+}
+
+// Goal: money that is captured at a provider that cannot be asked ends its authorization
+// at once, whatever that waits for, and is on the payment once; where it was only to be
+// held a person is told at once. Method: an authorization of each kind whose answer was
+// lost, told of its capture before it is being cancelled or after, twice.
+func TestCaptureBesideABlindFence(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode  payment.CaptureMode
+		wait  time.Duration
+		taken orchestrator.Taken
+	}{
+		"unknown":         {payment.CaptureAutomatic, 0, orchestrator.TakenSettled},
+		"being cancelled": {payment.CaptureAutomatic, 20 * time.Minute, orchestrator.TakenSettled},
+		"held":            {payment.CaptureManual, 20 * time.Minute, orchestrator.TakenOutside},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+				p := w.provider(0)
+				p.traits.Fence, p.traits.AutomaticCapture, p.script = payment.FenceByReference, true, []line{nameUnsure}
+				p.cancels = []canceller{cancelQuietly}
+				o, call, in := w.boot("one"), newCall("authorize"), instruction("a")
+				in.CaptureMode = c.mode
+				if _, err := o.Authorize(w.Context(), call, in); err != nil {
+					t.Fatal(err)
+				}
+				w.drainFlights(o)
+				w.store.EndSession("one")
+				two := w.boot("two")
+				stop := w.sweep("two", two)
+				defer stop()
+				time.Sleep(c.wait)
+				if fencing := w.operation(call).State == payment.StateFencing; fencing != (c.wait > 0) {
+					t.Fatalf("it is %s", w.operation(call).State)
+				}
+				e := parental(payment.MethodCapture, "1", "taken", 1000)
+				e.Parent = "c-1" // as the answer called it
+				w.apply(two, e, c.taken)
+				e.ID = "2"
+				w.apply(two, e, orchestrator.TakenNoted)
+				w.takenOnce(call, c.mode)
+			})
+		})
+	}
+}
+
+// takenOnce checks an authorization that was told to have been captured.
+func (w *world) takenOnce(call payment.Call, mode payment.CaptureMode) {
+	w.Helper()
+	op, told := w.operation(call), w.attention()
+	got := w.payment(op.PaymentID)
+	if mode == payment.CaptureManual {
+		if op.State != payment.StateFencing || got.ExternalCaptured() != 1000 || len(told) != 1 || told[0].Kind != payment.AttentionContradiction {
+			w.Errorf("it is %s, %d is captured beside us, told: %+v", op.State, got.ExternalCaptured(), told)
+		}
+		return
+	}
+	if op.State != payment.StateSucceeded || op.Current().ProviderReference != "c-1" || got.Status != payment.StatusCaptured ||
+		got.Captured != 1000 || got.AutoReserved != 0 || len(got.Outside) != 0 || len(told) != 0 {
+		w.Errorf("it is %s of %q, told: %+v, %+v", op.State, op.Current().ProviderReference, told, got)
+	}
+}
+
 // distinctSteps is how many different cancels there are, each of which may be sent
 // several times.
 func distinctSteps(sent []payment.Send) int {

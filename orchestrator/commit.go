@@ -144,6 +144,7 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 			f.snap = snap
 			if !f.stillNews(t, mine.Operation) {
 				f.witness(ctx, mine.Operation)
+				f.countSends(ctx, mine.Operation)
 				return f.afterFence()
 			}
 		case transient(err):
@@ -154,6 +155,24 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 		default:
 			return err
 		}
+	}
+}
+
+// countSends adds what this flight has sent to a record that others have written
+// meanwhile, if that can still take it: a final one never changes. It is for people, so
+// a record that moves again, or a ledger that is away, loses it.
+func (f *flight) countSends(ctx context.Context, mine payment.Operation) {
+	now := f.op()
+	same := now.Current().Ordinal == mine.Current().Ordinal && now.Current().Account == mine.Current().Account
+	if now.State.Final() || !same || now.Current().Sends >= f.report.Sends {
+		return
+	}
+	change, err := f.change(payment.Note{Report: payment.Report{Sends: f.report.Sends}}, payment.Applied{})
+	if err != nil {
+		return
+	}
+	if snap, err := f.o.cfg.Ledger.Advance(ctx, f.snap, change); err == nil {
+		f.snap = snap
 	}
 }
 
@@ -168,6 +187,7 @@ func onlyNoted(mine, now payment.Operation) bool {
 // response bytes on entering a state that answers.
 func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.Change, error) {
 	now := f.o.cfg.Now()
+	t, applied = f.foretold(t, applied)
 	if over, ok := t.(payment.FailOver); ok {
 		over.At = now // however late it gets through: past the deadline there is no other account
 		t = over

@@ -39,6 +39,9 @@ func (f *flight) decide(a payment.Answer, v payment.Verdict) (decision, error) {
 	case payment.EvidencePending:
 		return f.outcomeOf(pendingState(a), a, v), nil
 	case payment.EvidenceNoEffectSticky:
+		if f.op().Joint() && v.Category == payment.CategoryKeyReused { // it was about another authorization
+			return f.refusedAlone(a, v), nil
+		}
 		return f.negative(a, v)
 	case payment.EvidenceNoEffectNotSticky:
 		if d, again := f.again(a, v); again {

@@ -43,6 +43,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	if e.ID == "" || e.Account == "" {
 		return "", &payment.Error{Reason: payment.ReasonRequestInvalid, Message: "an event needs an account and an id"}
 	}
+	o.cfg.Probe(ctx, payment.PointWebhookVerified)
 	taken, err := o.apply(ctx, hint{Event: e})
 	if errors.Is(err, ledger.ErrEventKnown) {
 		taken, err = TakenDuplicate, nil
@@ -53,6 +54,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 	o.metrics.events.Add(ctx, 1, metric.WithAttributes(attribute.String("payment.event", string(taken)), attribute.String("payment.account", string(e.Account))))
 	o.log.InfoContext(ctx, "event taken in", "account", string(e.Account), "event_id", e.ID, "taken", string(taken),
 		"provider_reference", string(e.Answer.Reference), "provider_code", e.Answer.Code)
+	o.cfg.Probe(ctx, payment.PointWebhookCommitted)
 	return taken, nil
 }
 
@@ -222,7 +224,11 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 	}
 	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
-	n.report.Released = n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky
+	if v.Evidence == payment.EvidenceEffect || v.Evidence == payment.EvidencePending {
+		n.report.Sends = max(n.report.Sends, 1) // or there were no such object; its owner may know of more
+	}
+	ended := n.event.Fenced || n.event.Outside != nil && n.event.Outside.Kind.Undoes()
+	n.report.Released = ended && v.Evidence == payment.EvidenceNoEffectSticky
 	d.settle.Report = n.report
 	if err := n.record(ctx, d.settle, d.apply); err != nil {
 		return "", err
@@ -237,19 +243,24 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 // event may be older. Where the provider cannot be asked nothing is read after the
 // cancel: what it tells of the cancel settles it, and nothing else that it tells.
 func (n *news) whileFencing(ctx context.Context, a payment.Answer, v payment.Verdict) (Taken, error) {
-	blind := n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
+	blind := n.blind()
 	switch {
 	case blind && n.event.Fenced && v.Evidence == payment.EvidenceNoEffectSticky:
 		return n.outcome(ctx, a, v)
 	case blind && n.event.Fenced && v.Evidence == payment.EvidenceUnknown:
 		// It found nothing, so another cancel may follow; that it arrives is still possible.
-		return n.keep(ctx, payment.Note{Refused: true})
+		return n.keep(ctx, payment.Note{Refused: true, Cancel: n.event.Cancel})
 	case v.Evidence == payment.EvidenceUnknown, v.Evidence == payment.EvidenceNoEffectNotSticky:
 		return n.noted(ctx)
 	}
 	a.HTTPStatus = 0 // of an exchange, and there was none
 	n.learn(a, v)
 	return n.keep(ctx, payment.Note{Report: n.report})
+}
+
+// blind reports whether the provider cannot be asked, and cancels by our reference.
+func (n *news) blind() bool {
+	return n.account() != nil && !n.account().Traits().Query && n.account().Traits().Fence == payment.FenceByReference
 }
 
 // keep records what an event adds to what is known.
@@ -289,7 +300,8 @@ func (n *news) afterwards(ctx context.Context, a payment.Answer, v payment.Verdi
 	succeeded := n.op().State == payment.StateSucceeded
 	switch v.Evidence {
 	case payment.EvidenceEffect:
-		if succeeded || n.op().Current().Released || n.undone(ctx) {
+		older := n.op().Current().Released && !n.event.Time.After(n.op().Completed) // than the end of what it tells of
+		if succeeded || older || n.undone(ctx) {
 			return n.noted(ctx)
 		}
 		return n.contradict(ctx, payment.AttentionSecondEffect, "an effect of an operation that ended without one")

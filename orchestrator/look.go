@@ -14,6 +14,9 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 	if d, told := f.parentTold(); told {
 		return d, nil
 	}
+	if d, told := f.foretoldLook(); told {
+		return d, nil
+	}
 	op := f.op()
 	attempt := op.Current()
 	account, configured := f.o.accounts[attempt.Account]

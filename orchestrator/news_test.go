@@ -3,6 +3,7 @@ package orchestrator_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/acquitpay/acquit/orchestrator"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -54,6 +55,41 @@ func TestEndOfARefundThatIsToldLikeAReversal(t *testing.T) {
 			t.Errorf("%d may be refunded, %d is reserved, outside: %+v", got.Refundable(), got.RefundReserved, got.Outside)
 		}
 	})
+}
+
+// Goal: that a refund came about may be told after it is told to have come back: it is
+// the earlier half of the same, and nobody has to look; what happened after it came back
+// a person must judge. Method: the success of a refund that has come back, without a time,
+// and as of an hour later.
+func TestSuccessToldAfterItsReversal(t *testing.T) {
+	refundOf(t, "pending", func(w *world, o *orchestrator.Orchestrator, id payment.ID, refund payment.Call) {
+		w.apply(o, bounced("1", "r-1", 400), orchestrator.TakenSettled)
+		came := parental(payment.MethodRefund, "2", "r-1", 400)
+		w.apply(o, came, orchestrator.TakenNoted)
+		if op, got := w.operation(refund), w.payment(id); op.State != payment.StateFailed || got.Status != payment.StatusCaptured || len(w.attention()) != 0 {
+			t.Errorf("the refund is %s, the payment %s; to look at: %+v", op.State, got.Status, w.attention())
+		}
+		came.ID, came.Time = "3", time.Now().Add(time.Hour)
+		w.apply(o, came, orchestrator.TakenContradict)
+	})
+}
+
+// Goal: so it is with a refund that somebody else made. Method: its failure and then
+// its success, as of the same second and of one before.
+func TestSuccessToldAfterTheReversalOfAnothers(t *testing.T) {
+	for name, before := range map[string]time.Duration{"the same second": 0, "a second before": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			refundOf(t, "", func(w *world, o *orchestrator.Orchestrator, id payment.ID, _ payment.Call) {
+				failed, came := bounced("1", "theirs", 100), parental(payment.MethodRefund, "2", "theirs", 100)
+				failed.Time, came.Time = time.Now(), time.Now().Add(-before)
+				w.apply(o, failed, orchestrator.TakenOutside)
+				w.apply(o, came, orchestrator.TakenNoted)
+				if got := w.payment(id); got.ExternalRefunded() != 0 || got.Refundable() != 600 || len(w.attention()) != 0 {
+					t.Errorf("%d refunded beside us, %d may be; to look at: %+v", got.ExternalRefunded(), got.Refundable(), w.attention())
+				}
+			})
+		})
+	}
 }
 
 // Goal: a refund that had succeeded gives the money back when it fails, by a row of

@@ -87,7 +87,7 @@ func TestPanicParks(t *testing.T) {
 			payment.PointSendAfterHeaders, payment.PointSendAfterBody, payment.PointResponseReceived, // the transport's
 			payment.PointReplyBefore, // the caller's goroutine, under the interceptors' recovery
 			payment.PointDrainStart, payment.PointTakeoverAfter, payment.PointParkBefore, payment.PointParkAfter,
-			payment.PointFailoverBefore, payment.PointFailoverAfter, // not on this path
+			payment.PointFailoverBefore, payment.PointFailoverAfter, payment.PointWebhookVerified, payment.PointWebhookCommitted, // not on this path
 		}, point) {
 			continue
 		}

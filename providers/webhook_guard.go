@@ -118,7 +118,7 @@ func namesNothing(e payment.Event) bool {
 // unfit says why an event cannot be taken in; "" if it can. What it says about the
 // money is judged later, like any answer.
 func (g *Guard) unfit(e payment.Event) string {
-	references := []string{string(e.Answer.Reference), string(e.Reference), string(e.Parent), string(e.Answer.OurEcho)}
+	references := []string{string(e.Answer.Reference), string(e.Reference), string(e.Parent), string(e.Answer.OurEcho), string(e.Cancel)}
 	if e.Outside != nil {
 		references = append(references, string(e.Outside.Object))
 	}

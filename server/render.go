@@ -122,6 +122,8 @@ func paymentMessage(p payment.Payment) (*acquitv1.Payment, error) {
 		Released:                in(p.Released),
 		ExternalCaptured:        in(p.ExternalCaptured()),
 		ExternalRefunded:        in(p.ExternalRefunded()),
+		CapturedReversed:        in(p.CapturedReversed()),
+		RefundedReversed:        in(p.RefundedReversed()),
 	}, nil
 }
 

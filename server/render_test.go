@@ -88,7 +88,12 @@ func records() (payment.Payment, payment.Operation) {
 	p.Amount.CurrencyCode, op.Amount.CurrencyCode = "EUR", "EUR"
 	p.Authorized, p.Captured, p.CaptureReserved, p.Refunded, p.RefundReserved = 1000, 500, 20, 100, 3
 	p.Released, p.ExcessCaptured, p.ExcessRefunded = 30, 5, 1
-	p.Outside = []payment.Outside{{Object: "d", Kind: payment.OutsideDispute, Amount: 7}, {Object: "r", Kind: payment.OutsideRefund, Amount: 1}}
+	p.Outside = []payment.Outside{
+		{Object: "d", Kind: payment.OutsideDispute, Amount: 7},
+		{Object: "r", Kind: payment.OutsideRefund, Amount: 1},
+		{Object: "c", Kind: payment.OutsideCaptureReversal, Amount: 9},
+		{Object: "b", Kind: payment.OutsideRefundReversal, Amount: 2},
+	}
 	p.Voiding = "" // or nothing would be capturable
 	return p, op
 }

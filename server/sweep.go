@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/orchestrator/reconcile"
 )
 
@@ -28,14 +29,21 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 	if err != nil {
 		return nil, err
 	}
+	captures, err := reconcile.NewCaptures(reconcile.CapturesConfig{
+		Ledger: records, Finder: core.orchestrator, Tenants: []payment.TenantID{"default"}, Logger: t.logger, // of this build there is no other tenant
+	})
+	if err != nil {
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &sweep{cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		var both sync.WaitGroup
-		both.Go(func() { r.Run(running) })
-		both.Go(func() { orphans.Run(running) })
-		both.Wait()
+		var all sync.WaitGroup
+		all.Go(func() { r.Run(running) })
+		all.Go(func() { orphans.Run(running) })
+		all.Go(func() { captures.Run(running) })
+		all.Wait()
 	}()
 	l.add("sweep", s.wait)
 	return s, nil

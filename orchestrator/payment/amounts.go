@@ -25,7 +25,7 @@ func (p Payment) Capturable() int64 {
 // Refundable is what may still be refunded. What went back without us is not
 // there any more, and what came back after all is.
 func (p Payment) Refundable() int64 {
-	gone := p.returned() + p.outside(OutsideDispute) + p.outside(OutsideCaptureReversal)
+	gone := p.returned() + p.outside(OutsideDispute) + p.CapturedReversed()
 	return max(0, p.Captured-p.RefundReserved-gone)
 }
 
@@ -225,20 +225,21 @@ func (p Payment) releaseRest() Payment {
 	return p
 }
 
-// settled is the status that the posted amounts make.
+// settled is the status that the posted amounts make, less what the provider undid.
 func (p Payment) settled() Status {
+	kept := max(0, p.Captured-p.CapturedReversed())
 	switch {
 	case p.Captured == 0 && p.Authorized == 0 && slices.ContainsFunc(p.Outside, func(o Outside) bool { return o.Kind == OutsideExpiry }):
 		return StatusExpired
 	case p.Captured == 0 && p.Authorized == 0:
 		return StatusVoided
-	case p.Captured == 0:
+	case p.Captured == 0, kept == 0 && p.returned() == 0:
 		return StatusAuthorized
-	case p.returned() >= p.Captured:
+	case p.returned() >= kept:
 		return StatusRefunded
 	case p.returned() > 0:
 		return StatusPartiallyRefunded
-	case p.Captured < p.Authorized:
+	case kept < p.Authorized:
 		return StatusPartiallyCaptured
 	}
 	return StatusCaptured

@@ -71,6 +71,23 @@ func TestAutomaticCaptureIsAwaited(t *testing.T) {
 	}
 }
 
+// Goal: a capture that came to nothing leaves no trace where nobody waits for it, and
+// ends the wait where the authorization is told to have succeeded after it. Method: each.
+func TestCaptureThatCameToNothing(t *testing.T) {
+	none := payment.Outside{Object: "c", Kind: payment.OutsideCapture}
+	p := authorized(t, payment.CaptureManual, nil, false)
+	if next, changed, err := p.WithOutside(none, at()); changed || err != nil || len(next.Outside) != 0 {
+		t.Errorf("it changes: %t, %v, %+v", changed, err, next.Outside)
+	}
+	early, changed, err := payment.Payment{Amount: eur(1000), CaptureMode: payment.CaptureAutomatic}.WithOutside(none, at())
+	if !changed || err != nil {
+		t.Fatalf("told early it is forgotten: %v", err)
+	}
+	if p := authorized(t, payment.CaptureAutomatic, early.Outside, false); p.Capturable() != 1000 || p.AutoReserved != 0 || len(p.Outside) != 0 {
+		t.Errorf("told early, then authorized: %+v", p)
+	}
+}
+
 // Goal: a hold that has ended at the provider can be captured no more, once, and the
 // payment says how it ended; what we have ended ourselves is no news. Method: both
 // ends of a hold of which nothing, some, all was captured, and of one that is being

@@ -25,6 +25,8 @@ type Event struct {
 	// Fenced is set where it tells what became of a cancel by our reference, at a
 	// provider that cannot be asked: it is then judged like the object read after a fence.
 	Fenced bool `json:"fenced,omitempty"`
+	// Cancel is the provider's id of that cancel, where it has one.
+	Cancel ProviderReference `json:"cancel,omitempty"`
 	// Outside is set where the provider documents that money moved without an
 	// operation of ours, or that it undid one later.
 	Outside *Outside `json:"outside,omitempty"`

@@ -51,6 +51,50 @@ func TestFenceIsRefusedUnless(t *testing.T) {
 	}
 }
 
+// Goal: that a cancel found nothing is booked on that cancel, by the provider's id of it;
+// a cancel whose answer was lost is known by it as soon as no other can be. Method: two
+// cancels, named or not, and the ids that are told.
+func TestCancelThatFoundNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		named   [2]payment.ProviderReference // by their answers
+		told    []payment.ProviderReference
+		refused [2]bool
+		then    [2]payment.ProviderReference
+	}{
+		"the first":                     {[2]payment.ProviderReference{"k1", "k2"}, []payment.ProviderReference{"k1"}, [2]bool{true, false}, [2]payment.ProviderReference{"k1", "k2"}},
+		"the second":                    {[2]payment.ProviderReference{"k1", "k2"}, []payment.ProviderReference{"k2"}, [2]bool{false, true}, [2]payment.ProviderReference{"k1", "k2"}},
+		"somebody else's":               {[2]payment.ProviderReference{"k1", "k2"}, []payment.ProviderReference{"k3"}, [2]bool{}, [2]payment.ProviderReference{"k1", "k2"}},
+		"the one without a name":        {[2]payment.ProviderReference{"k1", ""}, []payment.ProviderReference{"k2"}, [2]bool{false, true}, [2]payment.ProviderReference{"k1", "k2"}},
+		"the older of two without":      {[2]payment.ProviderReference{}, []payment.ProviderReference{"k1"}, [2]bool{true, false}, [2]payment.ProviderReference{}},
+		"both without":                  {[2]payment.ProviderReference{}, []payment.ProviderReference{"k1", "k2"}, [2]bool{true, true}, [2]payment.ProviderReference{"", "k2"}},
+		"where cancels have none, last": {[2]payment.ProviderReference{}, []payment.ProviderReference{""}, [2]bool{false, true}, [2]payment.ProviderReference{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			op := in(t, payment.StateIntent)
+			var err error
+			for i, reference := range c.named {
+				for _, move := range []payment.Transition{
+					payment.Fence{Step: fenceStep(i + 1)}, payment.Note{Report: payment.Report{Sends: 1, Cancel: payment.Cancel{Step: payment.StepCancel(i + 1), Reference: reference}}},
+				} {
+					if op, err = op.Next(move); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for _, cancel := range c.told {
+				if op, err = op.Next(payment.Note{Refused: true, Cancel: cancel}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for i, s := range op.Current().Steps[1:] {
+				if s.Refused != c.refused[i] || s.Reference != c.then[i] {
+					t.Errorf("%s is %q, refused %t", s.Name, s.Reference, s.Refused)
+				}
+			}
+		})
+	}
+}
+
 // Goal: what is halted is sent no more and never ends as if nothing had happened,
 // yet it is not lost: proof of an effect ends it. Method: every move of a halted
 // operation.

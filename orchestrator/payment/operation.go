@@ -104,7 +104,7 @@ type Attempt struct {
 	Sends             int               `json:"sends"`                 // as of the last commit
 	Uncertain         bool              `json:"uncertain,omitempty"`   // some send of it, as of the last commit, ended in unknown
 	Stopped           bool              `json:"stopped,omitempty"`     // another copy would bring the same answer, or not be known as one: none is sent
-	Released          bool              `json:"released,omitempty"`    // the provider told that our cancel has ended it
+	Released          bool              `json:"released,omitempty"`    // the provider told that what it may have done is undone: by our cancel, or later
 	Evidence          Evidence          `json:"evidence,omitempty"`    // of the last answer
 	MappingRow        string            `json:"mapping_row,omitempty"` // row that judged the last answer
 	HTTPStatus        int               `json:"http_status,omitempty"` // of the last answer
@@ -124,6 +124,8 @@ type Step struct {
 	// Object is what a fence's step cancels, as known when it was recorded; empty
 	// where the provider finds it by our reference.
 	Object ProviderReference `json:"object,omitempty"`
+	// Reference is the provider's id of the cancel itself, where it has one.
+	Reference ProviderReference `json:"reference,omitempty"`
 	// Refused: the provider told later that this cancel found nothing to cancel.
 	Refused bool `json:"refused,omitempty"`
 }

@@ -15,6 +15,12 @@ func (p Payment) ExternalRefunded() int64 { return p.ExcessRefunded + p.outside(
 // Disputed is what the payer's bank has taken back.
 func (p Payment) Disputed() int64 { return p.outside(OutsideDispute) }
 
+// CapturedReversed is what the provider undid of captures, which Captured includes.
+func (p Payment) CapturedReversed() int64 { return p.outside(OutsideCaptureReversal) }
+
+// RefundedReversed is what the provider undid of refunds, which Refunded includes.
+func (p Payment) RefundedReversed() int64 { return p.outside(OutsideRefundReversal) }
+
 // WithOutside returns the payment with an effect that no operation of ours asked
 // for (T8). Of what is told about one object the last in the provider's time
 // counts, so the order and the number of tellings do not matter; what carries no
@@ -41,9 +47,12 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	rows := slices.Clone(p.Outside)
 	i := slices.IndexFunc(rows, func(r Outside) bool { return r.Object == o.Object && r.Kind == o.Kind })
 	switch {
+	case i < 0 && o.Kind == OutsideCapture && o.Amount == 0 && p.Authorized > 0:
+		return p, false, nil // a capture that came to nothing, and that nobody waits for
 	case i < 0:
 		rows = append(rows, o)
-	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)):
+	case o.Time.Before(rows[i].Time), rows[i].Amount == o.Amount && (!timed || o.Time.Equal(rows[i].Time)),
+		rows[i].Amount == 0 && o.Time.Equal(rows[i].Time): // of one moment, what takes it back is the later
 		return p, false, nil
 	default:
 		rows[i] = o
@@ -133,6 +142,25 @@ func (p Payment) ours(op Operation) Payment {
 	return p
 }
 
+// Beside finds what was told of an object before it was known to be an operation's of
+// this method, if that is an effect.
+func (p Payment) Beside(m Method, object ProviderReference) (Outside, bool) {
+	var kind OutsideKind
+	switch m {
+	case MethodCapture:
+		kind = OutsideCapture
+	case MethodRefund:
+		kind = OutsideRefund
+	case MethodAuthorize, MethodVoid, MethodComplete: // no amount of theirs is told so
+		return Outside{}, false
+	}
+	i := slices.IndexFunc(p.Outside, func(r Outside) bool { return r.Object == object && r.Kind == kind && r.Amount > 0 })
+	if object == "" || i < 0 {
+		return Outside{}, false
+	}
+	return p.Outside[i], true
+}
+
 // outside adds up the outside effects of a kind.
 func (p Payment) outside(k OutsideKind) int64 {
 	var sum int64
@@ -147,7 +175,7 @@ func (p Payment) outside(k OutsideKind) int64 {
 // returned is what went back to the payer, whoever asked for it, and did not come
 // back after all.
 func (p Payment) returned() int64 {
-	return max(0, p.Refunded+p.outside(OutsideRefund)-p.outside(OutsideRefundReversal))
+	return max(0, p.Refunded+p.outside(OutsideRefund)-p.RefundedReversed())
 }
 
 // Ordinary reports whether an operation of ours could have had the same effect:
@@ -155,6 +183,9 @@ func (p Payment) returned() int64 {
 func (k OutsideKind) Ordinary() bool {
 	return k == OutsideCapture || k == OutsideRefund || k == OutsideVoid
 }
+
+// Undoes reports whether the provider took back what an operation had done.
+func (k OutsideKind) Undoes() bool { return k == OutsideCaptureReversal || k == OutsideRefundReversal }
 
 // ends reports whether it is the end of what was held.
 func (k OutsideKind) ends() bool { return k == OutsideVoid || k == OutsideExpiry }

@@ -36,6 +36,9 @@ func TestOutside(t *testing.T) {
 		"a capture":                    {[]payment.Outside{o("capture", "c", 30)}, 700, 30, 0, 0, payment.StatusPartiallyRefunded},
 		"our refund undone":            {[]payment.Outside{o("refund_reversal", "ours", 100)}, 800, 0, 0, 0, payment.StatusPartiallyCaptured},
 		"our capture undone, in part":  {[]payment.Outside{o("capture_reversal", "ours", 300)}, 400, 0, 0, 0, payment.StatusPartiallyRefunded},
+		"our capture undone, all":      {[]payment.Outside{o("capture_reversal", "ours", 800)}, 0, 0, 0, 0, payment.StatusRefunded},
+		"both undone":                  {[]payment.Outside{o("capture_reversal", "ours", 800), o("refund_reversal", "ours", 100)}, 0, 0, 0, 0, payment.StatusAuthorized},
+		"both undone, the most of one": {[]payment.Outside{o("capture_reversal", "ours", 700), o("refund_reversal", "ours", 100)}, 100, 0, 0, 0, payment.StatusPartiallyCaptured},
 		"two kinds of the same object": {[]payment.Outside{o("refund", "x", 10), o("refund_reversal", "x", 10)}, 700, 0, 10, 0, payment.StatusPartiallyRefunded},
 		"two objects of the same kind": {[]payment.Outside{o("refund", "x", 10), o("refund", "y", 20)}, 670, 0, 30, 0, payment.StatusPartiallyRefunded},
 	} {
@@ -53,6 +56,9 @@ func TestOutside(t *testing.T) {
 					p = next
 				}
 				got := []int64{p.Refundable(), p.ExternalCaptured(), p.ExternalRefunded(), p.Disputed()}
+				if p.CapturedReversed() != undone(c.told, "capture_reversal") || p.RefundedReversed() != undone(c.told, "refund_reversal") || p.Capturable() != 200 {
+					t.Errorf("undone are %d and %d, %d can be captured", p.CapturedReversed(), p.RefundedReversed(), p.Capturable())
+				}
 				if diff := cmp.Diff([]int64{c.refundable, c.extCaptured, c.extRefunded, c.disputed}, got); diff != "" || p.Status != c.status {
 					t.Errorf("status %s, refundable, external captured and refunded, disputed:\n%s", p.Status, diff)
 				}
@@ -64,6 +70,16 @@ func TestOutside(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// undone adds up what was told to have been undone.
+func undone(told []payment.Outside, k payment.OutsideKind) (sum int64) {
+	for _, o := range told {
+		if o.Kind == k {
+			sum += o.Amount
+		}
+	}
+	return sum
 }
 
 // Goal: an effect that was first taken for somebody else's, and turns out to be

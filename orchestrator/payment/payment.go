@@ -15,7 +15,8 @@ const (
 	StatusRequiresAction Status = "REQUIRES_ACTION"
 	// StatusPending: the provider accepted and will tell the outcome later.
 	StatusPending Status = "PENDING"
-	// StatusAuthorized: money is held and can be captured or released.
+	// StatusAuthorized: money is held and can be captured or released; or all that was
+	// captured of it the provider undid, and nothing more can be.
 	StatusAuthorized Status = "AUTHORIZED"
 	// StatusPartiallyCaptured: part of the authorized amount was captured.
 	StatusPartiallyCaptured Status = "PARTIALLY_CAPTURED"
@@ -76,7 +77,9 @@ type Payment struct {
 	CaptureReserved int64 `json:"capture_reserved"` // captures whose outcome is not known yet
 	RefundReserved  int64 `json:"refund_reserved"`  // refunds whose outcome is not known yet
 	// AutoReserved is what of CaptureReserved the provider is to take by itself, until
-	// it tells that it has; AutoCapture is then its id of that.
+	// it tells that it has; AutoCapture is then its id of that. Nothing of it is given
+	// back by time: where the provider does not tell, a person is told, and what is done
+	// at the provider's own pages, a capture or a cancel, ends it as an event.
 	AutoReserved int64             `json:"auto_reserved,omitempty"`
 	AutoCapture  ProviderReference `json:"auto_capture,omitempty"`
 	// What providers applied beyond what was asked for. Like Outside it may exceed

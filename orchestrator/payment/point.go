@@ -22,6 +22,8 @@ const (
 	PointParkAfter        Point = "park_after"
 	PointFenceAfter       Point = "fence_after"
 	PointDrainStart       Point = "drain_start"
+	PointWebhookVerified  Point = "webhook_verified"  // an event is known to be authentic
+	PointWebhookCommitted Point = "webhook_committed" // it is on record, and not answered
 )
 
 // Points lists them all, so that a test can visit each and a command can refuse
@@ -31,6 +33,6 @@ func Points() []Point {
 		PointClaimBefore, PointClaimAfter, PointSendBeforeCheck, PointSendAfterCheck, PointSendAfterHeaders,
 		PointSendAfterBody, PointResponseReceived, PointOutcomeBefore, PointOutcomeAfter, PointReplyBefore,
 		PointFailoverBefore, PointFailoverAfter, PointTakeoverAfter, PointParkBefore, PointParkAfter, PointFenceAfter,
-		PointDrainStart,
+		PointDrainStart, PointWebhookVerified, PointWebhookCommitted,
 	}
 }

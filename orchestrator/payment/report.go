@@ -5,15 +5,22 @@ type Report struct {
 	Sends             int  // in all, this flight's included
 	Uncertain         bool // a send so far ended in unknown
 	Stopped           bool // no further copy is of use; see Attempt
-	Released          bool // our cancel has ended it
+	Released          bool // what was done is undone; see Attempt
 	Evidence          Evidence
 	MappingRow        string
 	HTTPStatus        int
 	Code              string
 	RequestID         string
 	ProviderReference ProviderReference
+	Cancel            Cancel // what a cancel that was sent is called
 	NextAction        *NextAction
 	Trace             string // see Attempt
+}
+
+// Cancel is the provider's name for a cancel.
+type Cancel struct {
+	Step      StepName
+	Reference ProviderReference
 }
 
 // Seen is the operation as a caller is shown it while its flight goes on: with
@@ -63,6 +70,11 @@ func report(op *Operation, r Report) {
 	}
 	if r.ProviderReference != "" {
 		a.ProviderReference = r.ProviderReference
+	}
+	for i := range a.Steps {
+		if s := &a.Steps[i]; s.Name == r.Cancel.Step && s.Name.Fence() && s.Reference == "" {
+			s.Reference = r.Cancel.Reference
+		}
 	}
 	if r.NextAction != nil {
 		a.NextAction = r.NextAction

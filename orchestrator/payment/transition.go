@@ -3,6 +3,7 @@ package payment
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -271,8 +272,10 @@ func (t Fence) apply(op *Operation) error {
 // Note adds to what is known about the open attempt, and moves nothing.
 type Note struct {
 	Report Report
-	// Refused: what was cancelled last found nothing to cancel.
+	// Refused: a cancel found nothing to cancel. Cancel is the provider's id of it; ""
+	// is the last one.
 	Refused bool
+	Cancel  ProviderReference
 }
 
 func (t Note) apply(op *Operation) error {
@@ -281,12 +284,31 @@ func (t Note) apply(op *Operation) error {
 	}
 	report(op, t.Report)
 	if t.Refused {
-		steps := current(op).Steps
-		if last := &steps[len(steps)-1]; last.Name.Fence() {
-			last.Refused = true
-		}
+		refuse(current(op).Steps, t.Cancel)
 	}
 	return nil
+}
+
+// refuse marks the cancel that found nothing, by the provider's id of it. If none is
+// known by that, it is one whose own answer was lost: the oldest of these, since a later
+// one is sent only after it. It takes the id if no other can have it.
+func refuse(steps []Step, cancel ProviderReference) {
+	last := len(steps) - 1
+	if cancel == "" {
+		steps[last].Refused = steps[last].Refused || steps[last].Name.Fence()
+		return
+	}
+	found := slices.IndexFunc(steps, func(s Step) bool { return s.Name.Fence() && s.Reference == cancel })
+	if found < 0 {
+		nameless := func(s Step) bool { return s.Name.Fence() && s.Reference == "" && !s.Refused }
+		if found = slices.IndexFunc(steps, nameless); found < 0 {
+			return
+		}
+		if !slices.ContainsFunc(steps[found+1:], nameless) {
+			steps[found].Reference = cancel
+		}
+	}
+	steps[found].Refused = true
 }
 
 // Halt stops all sends of an operation of which something was found that only a

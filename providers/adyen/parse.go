@@ -20,6 +20,8 @@ const (
 	codeOtherKey     = "another_key"     // the key that the answer repeats is not ours
 	codeOtherRequest = "another_request" // our reference, the payment or the merchant account is another
 	codeOtherAmount  = "another_amount"
+	// codeNoReference: the answer to a completion does not say whose it is.
+	codeNoReference = "no_reference"
 	// codeInFlight: another copy of the request is being worked on.
 	codeInFlight = "704"
 	// noEcho ends the code of an answer that does not repeat our key: nothing shows
@@ -121,12 +123,16 @@ func paid(a *payment.Answer, s payment.Send, raw []byte) {
 		reference = s.ParentReference
 	}
 	applied, ok := p.applied(s.Amount)
+	other := p.MerchantReference != "" && p.MerchantReference != string(reference)
 	switch {
-	case !ok:
+	case !ok && (!other || s.Method == payment.MethodAuthorize):
 		a.Code, a.Hint = codeOtherAmount, payment.HintStop
 		return
-	case p.MerchantReference != string(reference) && (p.MerchantReference != "" || s.Method == payment.MethodComplete):
+	case other:
 		a.Code, a.Hint = codeOtherRequest, payment.HintStop
+		return
+	case p.MerchantReference == "" && s.Method == payment.MethodComplete:
+		a.Code, a.Hint = codeNoReference, payment.HintStop
 		return
 	}
 	a.Code, a.Message = p.ResultCode, p.RefusalReason

@@ -134,6 +134,7 @@ func (n notification) event() (e payment.Event, read bool) {
 		e.Method = payment.MethodAuthorize
 		return e, happened
 	case "TECHNICAL_CANCEL": // the object is the authorization's, if the cancel found one
+		e.Cancel = e.Answer.Reference
 		e.Method, e.Fenced, e.Parent, e.Answer.Reference = payment.MethodAuthorize, true, "", e.Parent
 		e.Answer.ObjectFound = e.Answer.Reference != ""
 	case "CANCELLATION":
@@ -143,7 +144,10 @@ func (n notification) event() (e payment.Event, read bool) {
 		}
 	case "CAPTURE":
 		e.Method = payment.MethodCapture
-		return n.moved(e, payment.OutsideCapture, happened), true
+		if e = n.moved(e, payment.OutsideCapture, happened); !happened { // Adyen's own capture came to nothing, if it is that
+			e.Outside = &payment.Outside{Object: e.Answer.Reference, Kind: payment.OutsideCapture}
+		}
+		return e, true
 	case "REFUND":
 		e.Method = payment.MethodRefund
 		return n.moved(e, payment.OutsideRefund, happened), true

@@ -166,7 +166,7 @@ func TestEvents(t *testing.T) {
 		{"CANCELLATION", true, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth, Outside: ended(payment.OutsideVoid)}, "query.cancellation"},
 		{"CANCELLATION", false, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancellation_refused"},
 		{"CAPTURE", true, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth, Outside: outside("capture", 1000)}, "query.capture"},
-		{"CAPTURE", false, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth}, "query.capture_refused"},
+		{"CAPTURE", false, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth, Outside: &payment.Outside{Object: "PSPREFERENCE0003", Kind: "capture"}}, "query.capture_refused"},
 		{"CAPTURE_FAILED", true, original, payment.Event{Method: "capture", Reference: "OURREFERENCE", Parent: auth, Outside: outside("capture_reversal", 1000)}, "query.capture_failed"},
 		{"REFUND", true, original, payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth, Outside: outside("refund", 1000)}, "query.refund"},
 		{"REFUND", false, original, payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth}, "query.refund_refused"},
@@ -223,7 +223,7 @@ func TestTechnicalCancel(t *testing.T) {
 			t.Fatalf("%+v, error %v", got, err)
 		}
 		e := got.Events[0]
-		if !e.Fenced || e.Method != payment.MethodAuthorize || e.Reference != "OURREFERENCE" || e.Parent != "" || e.Outside != nil ||
+		if !e.Fenced || e.Method != payment.MethodAuthorize || e.Reference != "OURREFERENCE" || e.Parent != "" || e.Outside != nil || e.Cancel == "" ||
 			(e.Answer.Reference == "PSPREFERENCE0001") != success || e.Answer.ObjectFound != success {
 			t.Errorf("success %t: %+v", success, e)
 		}

@@ -71,6 +71,7 @@ func writePayment(w io.Writer, p *acquitv1.Payment) error {
 	line("open", fmt.Sprintf("capturable %s, refundable %s, reserved %s", money(p.GetCapturable()), money(p.GetRefundable()), money(p.GetReserved())))
 	line("released", some(p.GetReleased()))
 	line("disputed", some(p.GetDisputed()))
+	line("undone", undone(p))
 	line("elsewhere", elsewhere(p))
 	line("account", fmt.Sprintf("%s (%s)", p.GetAccount(), strings.ToLower(word(p.GetEnvironment(), "ENVIRONMENT_"))))
 	line("provider id", p.GetProviderReference())
@@ -87,6 +88,18 @@ func some(m *acquitv1.Money) string {
 		return ""
 	}
 	return money(m)
+}
+
+// undone is what the provider took back of what it had done.
+func undone(p *acquitv1.Payment) string {
+	var parts []string
+	if m := some(p.GetCapturedReversed()); m != "" {
+		parts = append(parts, m+" of what was captured")
+	}
+	if m := some(p.GetRefundedReversed()); m != "" {
+		parts = append(parts, m+" of what was refunded")
+	}
+	return strings.Join(parts, ", ")
 }
 
 // elsewhere is what acquit's operations did not ask for.

@@ -146,6 +146,48 @@ func (h *house) ends(p *process, a *adyenAccount, c shopper, told bool, id strin
 	}
 }
 
+// Goal: what belongs to another payment fails the completion that brought it, and nothing
+// else: the authorization goes on waiting, and another completion may be tried at once.
+// Method: two shoppers, of whom one brings back what the other was given; its answer comes,
+// or is lost at first; then each brings their own.
+func TestAShopperBringsAnothersToAdyen(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		faults []adyensim.Fault
+		sends  int
+	}{"answered": {nil, 1}, "lost at first": {[]adyensim.Fault{adyensim.FaultDropAfter}, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			atAdyen(t, adyensim.Config{}, func(h *house, a *adyenAccount) {
+				p := h.sweeps("one")
+				_, id, own := h.sentAway(p, a, "card_redirect", true)
+				p.authorize(h.Context(), planted("b"), spends("card_redirect"))
+				anothers, err := a.Return(string(h.operation(payment.IdempotencyKey(planted("b"))).Reference), true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				a.Next(c.faults...)
+				got := p.returns(planted("wrong"), id, anothers)
+				failed := seen{"FAILED", "adyen.complete.another_request", "no_effect_sticky", c.sends}
+				p.shows(id, failed, sums{Status: "REQUIRES_ACTION"})
+				if code := got.answer().GetOperation().GetFailure().GetCode(); code != "completion_of_another_payment" {
+					t.Errorf("answered %s, failed by %q", got.state(), code)
+				}
+				if got := p.returns(planted("back"), id, own); got.state() != "SUCCEEDED" {
+					t.Errorf("their own is answered with %s, %v", got.state(), got.err)
+				}
+				h.speaks(a)
+				for _, key := range []string{"a", "b"} {
+					if op := h.operation(payment.IdempotencyKey(planted(key))); op.State != payment.StateSucceeded {
+						t.Errorf("authorization %s is %s", key, op.State)
+					}
+				}
+				h.did(a, effect("hold", 1000), effect("hold", 1000))
+			})
+		})
+	}
+}
+
 // Goal: a shopper who never comes back leaves no hold, and who comes too late gets
 // none. Method: a shopper whose time is over; Adyen tells of the cancel; then they bring
 // back what they were given.

@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
@@ -157,6 +158,45 @@ func TestAuthorisationToldAroundTheCancelAtAdyen(t *testing.T) {
 	}
 }
 
+// Goal: money that Adyen captured by itself is on the payment as soon as it is told, also
+// while the authorization is being cancelled: no cancel undoes that. Method: an automatic
+// capture whose answer is lost and that nobody waits for; what Adyen tells of it, and of
+// the cancel in vain, comes in order and backwards.
+func TestACaptureThatIsToldWhileCancellingAtAdyen(t *testing.T) {
+	t.Parallel()
+	for _, backwards := range []bool{false, true} {
+		t.Run(fmt.Sprintf("backwards %t", backwards), func(t *testing.T) {
+			t.Parallel()
+			atAdyen(t, adyensim.Config{}, func(h *house, a *adyenAccount) {
+				a.silent()
+				one, call := h.start("one", nil), spends("card_ok")
+				call.CaptureMode = acquitv1.CaptureMode_CAPTURE_MODE_AUTOMATIC
+				a.Next(adyensim.FaultHangAfter)
+				h.leaves(func(ctx context.Context) result { return one.authorize(ctx, planted("a"), call) })
+				time.Sleep(time.Second)
+				h.store.Crash("one")
+				time.Sleep(16 * time.Minute)
+				p := h.sweeps("two")
+				time.Sleep(5 * time.Minute)
+				if op := h.operation(payment.IdempotencyKey(planted("a"))); op.State != payment.StateFencing {
+					t.Errorf("while Adyen is silent it is %s", op.State)
+				}
+				a.Steer(adyensim.Steering{Backwards: backwards})
+				h.speaks(a)
+				if _, err := p.flow.MatchOrphans(h.Context(), ""); err != nil {
+					t.Error(err)
+				}
+				id := string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID)
+				p.shows(id, seen{"SUCCEEDED", "adyen.fenced.capture", "effect", 1}, sums{"CAPTURED", 1000, 1000, 0, 0, 0})
+				h.did(a, effect("charge", 1000))
+				if all := h.dump().Attention; len(all) > 0 {
+					t.Errorf("people were told %+v", all)
+				}
+			})
+		})
+	}
+}
+
 // Goal: a hold that Adyen tells of in time is kept: nobody cancels it. Method: the
 // answer is lost with its process; AUTHORISATION comes a minute later.
 func TestAHoldThatIsToldInTimeAtAdyen(t *testing.T) {
@@ -171,7 +211,7 @@ func TestAHoldThatIsToldInTimeAtAdyen(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		p := h.start("two", nil)
 		h.speaks(a)
-		p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"SUCCEEDED", "adyen.query.authorisation", "effect", 0}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
+		p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"SUCCEEDED", "adyen.query.authorisation", "effect", 1}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
 		h.sweeps("three")
 		time.Sleep(time.Hour)
 		h.did(a, effect("hold", 1000))

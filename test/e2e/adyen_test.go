@@ -61,7 +61,7 @@ func TestCoursesAtAdyen(t *testing.T) {
 			{"void", 0, held1000, "SUCCEEDED", "query.cancellation", sums{"VOIDED", 0, 0, 0, 0, 1000}},
 		}, []adyensim.Effect{effect("release", 1000)}, 0, map[string]int64{"adyen.query.capture_refused": 1}},
 		"capture that fails later": {"card_capture_failed", []turn{
-			{"capture", 0, capturing, "SUCCEEDED", "query.capture", captured1000},
+			{"capture", 0, capturing, "SUCCEEDED", "query.capture", sums{"AUTHORIZED", 1000, 1000, 0, 0, 0}}, // which was undone
 		}, []adyensim.Effect{effect("capture", 1000), effect("capture_failed", 1000)}, 0, map[string]int64{"adyen.query.capture_failed": 1}},
 		"refund refused": {"card_refund_refused", []turn{
 			capture,
@@ -115,6 +115,19 @@ func (h *house) takes(a *adyenAccount, c course) {
 	read, err := p.payment(h.Context(), id)
 	if got := read.GetPayment().GetRefundable().GetMinorUnits(); err != nil || got != c.refundable || read.GetPayment().GetCapturable().GetMinorUnits() != 0 {
 		h.Errorf("%d may be refunded, want %d, and %s captured (%v)", got, c.refundable, read.GetPayment().GetCapturable(), err)
+	}
+	var undone [2]int64
+	for _, e := range c.moved {
+		if e.Kind == adyensim.KindCaptureFailed {
+			undone[0] += e.Amount
+		}
+		if e.Kind == adyensim.KindRefundFailed {
+			undone[1] += e.Amount
+		}
+	}
+	of := read.GetPayment()
+	if shown := [2]int64{of.GetCapturedReversed().GetMinorUnits(), of.GetRefundedReversed().GetMinorUnits()}; shown != undone {
+		h.Errorf("shown as undone of captures and refunds are %v, want %v", shown, undone)
 	}
 	if all := h.dump().Attention; len(all) > 0 {
 		h.Errorf("people were told %+v", all)

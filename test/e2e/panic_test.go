@@ -102,7 +102,7 @@ func TestPanics(t *testing.T) {
 		string(payment.PointTakeoverAfter):  "tok_redirect",
 		string(payment.PointFailoverBefore): "tok_decline_insufficient_funds", string(payment.PointFailoverAfter): "tok_decline_insufficient_funds",
 	}
-	elsewhere := []payment.Point{payment.PointSendAfterHeaders, payment.PointSendAfterBody, payment.PointFenceAfter, payment.PointDrainStart}
+	elsewhere := []payment.Point{payment.PointSendAfterHeaders, payment.PointSendAfterBody, payment.PointFenceAfter, payment.PointDrainStart, payment.PointWebhookVerified, payment.PointWebhookCommitted}
 	for _, point := range payment.Points() {
 		if !slices.Contains(elsewhere, point) {
 			places[string(point)] = cmp.Or(lead[string(point)], "tok_ok")

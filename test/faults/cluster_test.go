@@ -52,6 +52,7 @@ type settings struct {
 	sweepEvery, recheck           time.Duration
 	perAccount, maxInFlight       int
 	logLevel                      string
+	webhookSecret                 string // file of the account's; "" takes no webhooks
 }
 
 // newCluster starts the shared processes. What they hold in the end is audited.
@@ -226,8 +227,8 @@ ledger: {etcd: {endpoints: ["http://%s"]}}
 operation: {deadline: %s, attempt_budget: %s, attempt_timeout: %s, resolve_by: %s, inline_budget: %s, max_in_flight: %d}
 sweep: {every: %s, per_account: %d, recheck: %s}
 retry: {spacing: [200ms, 400ms], max_sends: 6}
-accounts: [{name: %s, driver: sandbox, environment: sandbox, base_url: "%s"}]
+accounts: [{name: %s, driver: sandbox, environment: sandbox, base_url: "%s"%s}]
 `, filepath.Join(dir, "data"), c.logLevel, c.sessionTTL, drainTimeout, c.keyring, cmp.Or(c.ledger, c.etcd.addr),
 		c.deadline, c.attemptBudget, c.attemptTimeout, c.resolveBy, c.inlineBudget, c.maxInFlight,
-		c.sweepEvery, c.perAccount, c.recheck, accountName, cmp.Or(c.provider, c.sandbox.address))
+		c.sweepEvery, c.perAccount, c.recheck, accountName, cmp.Or(c.provider, c.sandbox.address), c.webhooks())
 }

@@ -105,6 +105,15 @@ func follows(s payment.State, taken bool) []payment.State {
 	return nil
 }
 
+// sameStep reports whether a step is what it was, but for what its cancel has become
+// known by since.
+func sameStep(now, before payment.Step) bool {
+	if before.Reference == "" && before.Name.Fence() {
+		before.Reference = now.Reference
+	}
+	return now == before
+}
+
 // keeps is I9 as the record shows it: what one owner wrote, no other undid.
 func (j *judge) keeps(old, now payment.Operation) {
 	h, name := j.w.history, j.name(now.Key)
@@ -118,7 +127,7 @@ func (j *judge) keeps(old, now payment.Operation) {
 	for n, before := range old.Attempts {
 		after := now.Attempts[n]
 		if after.Account != before.Account || after.Target != before.Target || !after.ResendNotAfter.Equal(before.ResendNotAfter) ||
-			!slices.Equal(after.Steps[:min(len(after.Steps), len(before.Steps))], before.Steps) {
+			!slices.EqualFunc(after.Steps[:min(len(after.Steps), len(before.Steps))], before.Steps, sameStep) {
 			h.violate("I9", "attempt %d of %s is not what it was made as", n+1, name)
 		}
 		if after.Sends < before.Sends || before.Uncertain && !after.Uncertain {

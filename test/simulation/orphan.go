@@ -75,11 +75,22 @@ func (j *judge) claimed() []string {
 }
 
 // names reports whether an orphan is about an operation: its own object, or one on
-// its authorization.
+// its authorization that no operation can turn out to have made.
 func (j *judge) names(op payment.Operation, a payment.Attention) bool {
 	return slices.ContainsFunc(op.Attempts, func(t payment.Attempt) bool {
 		own := op.Method == a.Event.Method && (t.Reference == a.Event.Reference || t.ProviderReference != "" && t.ProviderReference == a.Object)
 		parent := op.Method == payment.MethodAuthorize && t.ProviderReference != "" && t.ProviderReference == a.Event.Parent
-		return t.Account == a.Account && (own || parent)
+		return t.Account == a.Account && (own || parent && !j.unnamed(op.PaymentID, a.Event.Method))
 	})
+}
+
+// unnamed reports whether an operation of a method is open on a payment, and its object
+// has no name yet: until it has, an event about such an object may be about its.
+func (j *judge) unnamed(id payment.ID, m payment.Method) bool {
+	for _, op := range j.ops {
+		if op.PaymentID == id && op.Method == m && !op.State.Final() && op.Current().ProviderReference == "" {
+			return true
+		}
+	}
+	return false
 }

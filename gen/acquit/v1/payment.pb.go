@@ -47,9 +47,10 @@ const (
 	// webhook or a query that shows it, or Void where the provider can still
 	// cancel. Stays as long as the provider takes, days for some bank transfers.
 	PaymentStatus_PAYMENT_STATUS_PENDING PaymentStatus = 3
-	// In: the provider holds the amount. Out: Capture, Void, the end of the
-	// authorization (EXPIRED), or a late reversal. Stays until
-	// authorization_expire_time.
+	// In: the provider holds the amount, or undid everything that was captured of
+	// it: then capturable is zero, and the provider alone knows what it still holds.
+	// Out: Capture, Void, the end of the authorization (EXPIRED), or a late
+	// reversal. Stays until authorization_expire_time.
 	PaymentStatus_PAYMENT_STATUS_AUTHORIZED PaymentStatus = 4
 	// In: a capture of less than the authorized amount, the rest still held. Out:
 	// a further capture, a void or expiry of the rest (CAPTURED), a refund, or a
@@ -906,19 +907,23 @@ type Payment struct {
 	// authorization, the captured sum after the rest was released. Always set, as
 	// are the amounts below, all in the currency of amount.
 	Authorized *Money `protobuf:"bytes,6,opt,name=authorized,proto3" json:"authorized,omitempty"`
-	// The sum of captures that are proved.
+	// The sum of captures that are proved, with what the provider undid of them
+	// later: the money that was kept is captured less captured_reversed.
 	Captured *Money `protobuf:"bytes,7,opt,name=captured,proto3" json:"captured,omitempty"`
-	// The sum of refunds that are proved.
+	// The sum of refunds that are proved, with what the provider undid of them
+	// later: the money that went back is refunded less refunded_reversed.
 	Refunded *Money `protobuf:"bytes,8,opt,name=refunded,proto3" json:"refunded,omitempty"`
 	// The sum that captures and refunds without a final outcome hold. It goes to
 	// captured or refunded, or is released, when their outcome is proved; never
 	// by time.
 	Reserved *Money `protobuf:"bytes,9,opt,name=reserved,proto3" json:"reserved,omitempty"`
 	// What a further capture may ask for: authorized less captured less what open
-	// captures hold; zero where the status or an open void allows none.
+	// captures hold; zero where the status or an open void allows none. What the
+	// provider undid of a capture later cannot be captured again.
 	Capturable *Money `protobuf:"bytes,10,opt,name=capturable,proto3" json:"capturable,omitempty"`
-	// What a further refund may ask for: captured less refunded less what open
-	// refunds hold; zero where the status allows none.
+	// What a further refund may ask for: the money that is left of the captures,
+	// less what open refunds hold, what is disputed and what others refunded; zero
+	// where the status allows none.
 	Refundable *Money `protobuf:"bytes,11,opt,name=refundable,proto3" json:"refundable,omitempty"`
 	// The sum that is disputed at the provider at present.
 	Disputed *Money `protobuf:"bytes,12,opt,name=disputed,proto3" json:"disputed,omitempty"`
@@ -951,6 +956,12 @@ type Payment struct {
 	// elsewhere. It is not part of refunded and may exceed what was captured; a
 	// person should look at it.
 	ExternalRefunded *Money `protobuf:"bytes,23,opt,name=external_refunded,json=externalRefunded,proto3" json:"external_refunded,omitempty"`
+	// What the provider undid of captures that had succeeded. It is part of
+	// captured; a person should look at it.
+	CapturedReversed *Money `protobuf:"bytes,24,opt,name=captured_reversed,json=capturedReversed,proto3" json:"captured_reversed,omitempty"`
+	// What the provider undid of refunds that had succeeded, so that the money came
+	// back. It is part of refunded and can be refunded again.
+	RefundedReversed *Money `protobuf:"bytes,25,opt,name=refunded_reversed,json=refundedReversed,proto3" json:"refunded_reversed,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -1142,6 +1153,20 @@ func (x *Payment) GetExternalCaptured() *Money {
 func (x *Payment) GetExternalRefunded() *Money {
 	if x != nil {
 		return x.ExternalRefunded
+	}
+	return nil
+}
+
+func (x *Payment) GetCapturedReversed() *Money {
+	if x != nil {
+		return x.CapturedReversed
+	}
+	return nil
+}
+
+func (x *Payment) GetRefundedReversed() *Money {
+	if x != nil {
+		return x.RefundedReversed
 	}
 	return nil
 }
@@ -2508,7 +2533,8 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"\vminor_units\x18\x01 \x01(\x03B\x10\xbaH\r\"\v\x18\xff\xff\x99\xa6\xea\xaf\xe3\x01(\x00R\n" +
 	"minorUnits\x126\n" +
 	"\rcurrency_code\x18\x02 \x01(\tB\x11\xbaH\x0er\f2\n" +
-	"^[A-Z]{3}$R\fcurrencyCode\"\x8f\t\n" +
+	"^[A-Z]{3}$R\fcurrencyCode\"\x8d\n" +
+	"\n" +
 	"\aPayment\x12\x1d\n" +
 	"\n" +
 	"payment_id\x18\x01 \x01(\tR\tpaymentId\x12-\n" +
@@ -2543,7 +2569,9 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"\fcapture_mode\x18\x14 \x01(\x0e2\x16.acquit.v1.CaptureModeR\vcaptureMode\x12,\n" +
 	"\breleased\x18\x15 \x01(\v2\x10.acquit.v1.MoneyR\breleased\x12=\n" +
 	"\x11external_captured\x18\x16 \x01(\v2\x10.acquit.v1.MoneyR\x10externalCaptured\x12=\n" +
-	"\x11external_refunded\x18\x17 \x01(\v2\x10.acquit.v1.MoneyR\x10externalRefunded\"\x8d\x01\n" +
+	"\x11external_refunded\x18\x17 \x01(\v2\x10.acquit.v1.MoneyR\x10externalRefunded\x12=\n" +
+	"\x11captured_reversed\x18\x18 \x01(\v2\x10.acquit.v1.MoneyR\x10capturedReversed\x12=\n" +
+	"\x11refunded_reversed\x18\x19 \x01(\v2\x10.acquit.v1.MoneyR\x10refundedReversed\"\x8d\x01\n" +
 	"\n" +
 	"NextAction\x121\n" +
 	"\bredirect\x18\x01 \x01(\v2\x13.acquit.v1.RedirectH\x00R\bredirect\x12;\n" +
@@ -2814,40 +2842,42 @@ var file_acquit_v1_payment_proto_depIdxs = []int32{
 	12, // 15: acquit.v1.Payment.released:type_name -> acquit.v1.Money
 	12, // 16: acquit.v1.Payment.external_captured:type_name -> acquit.v1.Money
 	12, // 17: acquit.v1.Payment.external_refunded:type_name -> acquit.v1.Money
-	15, // 18: acquit.v1.NextAction.redirect:type_name -> acquit.v1.Redirect
-	16, // 19: acquit.v1.NextAction.provider_sdk:type_name -> acquit.v1.ProviderSdk
-	2,  // 20: acquit.v1.Redirect.http_method:type_name -> acquit.v1.HttpMethod
-	29, // 21: acquit.v1.Redirect.form:type_name -> acquit.v1.Redirect.FormEntry
-	32, // 22: acquit.v1.ProviderSdk.payload:type_name -> google.protobuf.Struct
-	3,  // 23: acquit.v1.Operation.method:type_name -> acquit.v1.Method
-	4,  // 24: acquit.v1.Operation.state:type_name -> acquit.v1.OperationState
-	19, // 25: acquit.v1.Operation.decline:type_name -> acquit.v1.Decline
-	20, // 26: acquit.v1.Operation.failure:type_name -> acquit.v1.Failure
-	7,  // 27: acquit.v1.Operation.retry:type_name -> acquit.v1.RetryAdvice
-	18, // 28: acquit.v1.Operation.attempts:type_name -> acquit.v1.Attempt
-	31, // 29: acquit.v1.Operation.next_check_time:type_name -> google.protobuf.Timestamp
-	12, // 30: acquit.v1.Operation.amount:type_name -> acquit.v1.Money
-	31, // 31: acquit.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
-	31, // 32: acquit.v1.Operation.complete_time:type_name -> google.protobuf.Timestamp
-	5,  // 33: acquit.v1.Attempt.evidence:type_name -> acquit.v1.Evidence
-	31, // 34: acquit.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
-	31, // 35: acquit.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
-	6,  // 36: acquit.v1.Decline.category:type_name -> acquit.v1.DeclineCategory
-	7,  // 37: acquit.v1.Decline.advice:type_name -> acquit.v1.RetryAdvice
-	22, // 38: acquit.v1.PaymentMethod.token_set:type_name -> acquit.v1.TokenSet
-	24, // 39: acquit.v1.PaymentMethod.bank_transfer:type_name -> acquit.v1.BankTransfer
-	23, // 40: acquit.v1.TokenSet.tokens:type_name -> acquit.v1.AccountToken
-	32, // 41: acquit.v1.AccountToken.client_payload:type_name -> google.protobuf.Struct
-	8,  // 42: acquit.v1.BankTransfer.scheme:type_name -> acquit.v1.BankScheme
-	10, // 43: acquit.v1.StoredCredential.initiator:type_name -> acquit.v1.CredentialInitiator
-	11, // 44: acquit.v1.StoredCredential.purpose:type_name -> acquit.v1.CredentialPurpose
-	30, // 45: acquit.v1.Customer.provider_customer_ids:type_name -> acquit.v1.Customer.ProviderCustomerIdsEntry
-	27, // 46: acquit.v1.Customer.billing_address:type_name -> acquit.v1.Address
-	47, // [47:47] is the sub-list for method output_type
-	47, // [47:47] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	12, // 18: acquit.v1.Payment.captured_reversed:type_name -> acquit.v1.Money
+	12, // 19: acquit.v1.Payment.refunded_reversed:type_name -> acquit.v1.Money
+	15, // 20: acquit.v1.NextAction.redirect:type_name -> acquit.v1.Redirect
+	16, // 21: acquit.v1.NextAction.provider_sdk:type_name -> acquit.v1.ProviderSdk
+	2,  // 22: acquit.v1.Redirect.http_method:type_name -> acquit.v1.HttpMethod
+	29, // 23: acquit.v1.Redirect.form:type_name -> acquit.v1.Redirect.FormEntry
+	32, // 24: acquit.v1.ProviderSdk.payload:type_name -> google.protobuf.Struct
+	3,  // 25: acquit.v1.Operation.method:type_name -> acquit.v1.Method
+	4,  // 26: acquit.v1.Operation.state:type_name -> acquit.v1.OperationState
+	19, // 27: acquit.v1.Operation.decline:type_name -> acquit.v1.Decline
+	20, // 28: acquit.v1.Operation.failure:type_name -> acquit.v1.Failure
+	7,  // 29: acquit.v1.Operation.retry:type_name -> acquit.v1.RetryAdvice
+	18, // 30: acquit.v1.Operation.attempts:type_name -> acquit.v1.Attempt
+	31, // 31: acquit.v1.Operation.next_check_time:type_name -> google.protobuf.Timestamp
+	12, // 32: acquit.v1.Operation.amount:type_name -> acquit.v1.Money
+	31, // 33: acquit.v1.Operation.create_time:type_name -> google.protobuf.Timestamp
+	31, // 34: acquit.v1.Operation.complete_time:type_name -> google.protobuf.Timestamp
+	5,  // 35: acquit.v1.Attempt.evidence:type_name -> acquit.v1.Evidence
+	31, // 36: acquit.v1.Attempt.start_time:type_name -> google.protobuf.Timestamp
+	31, // 37: acquit.v1.Attempt.end_time:type_name -> google.protobuf.Timestamp
+	6,  // 38: acquit.v1.Decline.category:type_name -> acquit.v1.DeclineCategory
+	7,  // 39: acquit.v1.Decline.advice:type_name -> acquit.v1.RetryAdvice
+	22, // 40: acquit.v1.PaymentMethod.token_set:type_name -> acquit.v1.TokenSet
+	24, // 41: acquit.v1.PaymentMethod.bank_transfer:type_name -> acquit.v1.BankTransfer
+	23, // 42: acquit.v1.TokenSet.tokens:type_name -> acquit.v1.AccountToken
+	32, // 43: acquit.v1.AccountToken.client_payload:type_name -> google.protobuf.Struct
+	8,  // 44: acquit.v1.BankTransfer.scheme:type_name -> acquit.v1.BankScheme
+	10, // 45: acquit.v1.StoredCredential.initiator:type_name -> acquit.v1.CredentialInitiator
+	11, // 46: acquit.v1.StoredCredential.purpose:type_name -> acquit.v1.CredentialPurpose
+	30, // 47: acquit.v1.Customer.provider_customer_ids:type_name -> acquit.v1.Customer.ProviderCustomerIdsEntry
+	27, // 48: acquit.v1.Customer.billing_address:type_name -> acquit.v1.Address
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_acquit_v1_payment_proto_init() }

@@ -157,7 +157,7 @@ func (f *faults) attempts(name string, old, op payment.Operation) {
 		now := op.Attempts[i]
 		f.unless(now.Account == before.Account && now.Target == before.Target && now.Reference == before.Reference && now.Parent == before.Parent && now.ParentReference == before.ParentReference &&
 			now.ResendNotAfter.Equal(before.ResendNotAfter) && now.Epoch == before.Epoch && now.Sends >= before.Sends &&
-			len(now.Steps) >= len(before.Steps) && samePlan(before.Steps, now.Steps[:min(len(now.Steps), len(before.Steps))]) &&
+			len(now.Steps) >= len(before.Steps) && samePlan(before.Steps, now.Steps[:min(len(now.Steps), len(before.Steps))], true) &&
 			(now.Stopped || !before.Stopped) && (now.Released || !before.Released),
 			"%s changes what attempt %d was made with", name, i+1)
 		f.unless(i == len(old.Attempts)-1 || cmp.Equal(before, now, cmpopts.EquateEmpty()), "%s changes attempt %d, which was closed", name, i+1)

@@ -59,7 +59,7 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	want.Sends, want.Uncertain, want.Evidence, want.MappingRow, want.HTTPStatus = now.Sends, now.Uncertain, now.Evidence, now.MappingRow, now.HTTPStatus
 	want.Code, want.RequestID, want.ProviderReference, want.NextAction = now.Code, now.RequestID, now.ProviderReference, now.NextAction
 	want.Stopped, want.Released, want.Trace = now.Stopped, now.Released, now.Trace
-	if kind == KindNote && samePlan(want.Steps, now.Steps) { // a cancel was told to have found nothing
+	if samePlan(want.Steps, now.Steps, kind == KindNote) { // the provider named a cancel, or told that it found nothing
 		want.Steps = now.Steps
 	}
 	rest := old
@@ -73,10 +73,14 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than a %s does", name, kind)
 }
 
-// samePlan reports whether steps are the same requests, whatever is known of them.
-func samePlan(before, now []payment.Step) bool {
+// samePlan reports whether steps are the same requests, whatever has become known of
+// them: what a cancel is called, once, and if that is told that it found nothing.
+func samePlan(before, now []payment.Step, told bool) bool {
 	return slices.EqualFunc(before, now, func(b, n payment.Step) bool {
-		b.Refused = b.Refused || n.Refused && n.Name.Fence()
+		b.Refused = b.Refused || told && n.Refused && n.Name.Fence()
+		if b.Reference == "" && n.Name.Fence() {
+			b.Reference = n.Reference
+		}
 		return b == n
 	})
 }
@@ -133,8 +137,9 @@ func (f *faults) outsideOnce(name string, p payment.Payment) {
 // what turns out to have been its own success.
 func (f *faults) outsideOf(name string, op payment.Operation, before, after payment.Payment) {
 	mine := func(o payment.Outside) bool {
-		return op.State == payment.StateSucceeded && o.Object == op.Current().ProviderReference &&
-			(o.Kind == payment.OutsideCapture || o.Kind == payment.OutsideRefund)
+		auto := op.Method == payment.MethodAuthorize && o.Kind == payment.OutsideCapture && o.Object == after.AutoCapture // the provider's own
+		return op.State == payment.StateSucceeded && (auto || o.Object == op.Current().ProviderReference &&
+			(o.Kind == payment.OutsideCapture || o.Kind == payment.OutsideRefund))
 	}
 	for _, o := range before.Outside {
 		f.unless(mine(o) || slices.Contains(after.Outside, o), "%s changes what others did to %q", name, o.Object)

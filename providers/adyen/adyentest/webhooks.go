@@ -44,7 +44,7 @@ func tellings() []providertest.Telling {
 			Unread: []string{"REPORT_AVAILABLE:true"},
 		}},
 		{Name: "cancelled by our reference", Body: Webhook(Notification("TECHNICAL_CANCEL", true, original)), Want: events(payment.Event{
-			EventKey: payment.EventKey{ID: "TECHNICAL_CANCEL:PSPREFERENCE0003:true"}, Time: at, Method: payment.MethodAuthorize, Reference: "OURREFERENCE", Fenced: true,
+			EventKey: payment.EventKey{ID: "TECHNICAL_CANCEL:PSPREFERENCE0003:true"}, Time: at, Method: payment.MethodAuthorize, Reference: "OURREFERENCE", Fenced: true, Cancel: "PSPREFERENCE0003",
 			Answer: payment.Answer{Code: "TECHNICAL_CANCEL:true", Reference: "PSPREFERENCE0001", ObjectFound: true},
 		})},
 	}
