@@ -25,6 +25,10 @@ type Event struct {
 	// Fenced is set where it tells what became of a cancel by our reference, at a
 	// provider that cannot be asked: it is then judged like the object read after a fence.
 	Fenced bool `json:"fenced,omitempty"`
+	// Changed is set where the provider tells only that the object has changed, not
+	// how: whatever waits for that is looked up. The answer then names the object, and
+	// at most the kind of one that no operation makes.
+	Changed bool `json:"changed,omitempty"`
 	// Outside is set where the provider documents that money moved without an
 	// operation of ours, or that it undid one later.
 	Outside *Outside `json:"outside,omitempty"`
