@@ -290,4 +290,3 @@ func TestUnsupportedAtAmazonPay(t *testing.T) {
 		h.shifted(a, shift("hold", 1000))
 	})
 }
-
