@@ -95,7 +95,7 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 // it is due again later.
 func (f *flight) park(ctx context.Context, reason string) error {
 	f.o.cfg.Probe(ctx, payment.PointParkBefore)
-	now := f.o.cfg.Now()
+	now, reason := f.o.cfg.Now(), f.lasting(reason)
 	t := payment.Park{Report: f.report, Reason: reason, At: now, Due: f.o.nextLook(f.op(), now), Older: f.notBefore.Add(-f.o.cfg.TakeoverGrace)}
 	if err := f.commit(ctx, t, payment.Applied{}); err != nil {
 		return err

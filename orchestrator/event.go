@@ -21,6 +21,7 @@ type Taken string
 const (
 	TakenSettled    Taken = "settled"    // it settled its operation, or moved it on
 	TakenNoted      Taken = "noted"      // it added to what is known, or told nothing new
+	TakenDue        Taken = "due"        // it told only that its object changed: the operation is looked up at once
 	TakenOutside    Taken = "outside"    // it changed what happened to the payment beside our operations
 	TakenDuplicate  Taken = "duplicate"  // it was taken in before
 	TakenOrphan     Taken = "orphan"     // it is about nothing that we know: kept for a person
@@ -101,7 +102,7 @@ func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 		if e.orphan != "" {
 			return TakenOrphan, nil // it stays one
 		}
-		return o.put(ctx, e, payment.AttentionOrphan, "an authentic event is about an object that no operation made")
+		return o.put(ctx, e, payment.AttentionOrphan, strange(e.Event))
 	}
 	if err != nil {
 		return "", err
@@ -113,6 +114,9 @@ func (o *Orchestrator) hear(ctx context.Context, e hint) (Taken, error) {
 	n := &news{flight: &flight{o: o, snap: snap, report: known(snap.Operation)}, event: e}
 	n.report.Uncertain = n.report.Uncertain || n.op().State == payment.StateIntent // its owner may be sending
 	n.link(ctx)
+	if e.Changed {
+		return n.changed(ctx)
+	}
 	if e.Outside != nil && (!ours || !n.aboutOurs()) {
 		return n.outside(ctx, ours)
 	}

@@ -372,7 +372,7 @@ func TestEventFaults(t *testing.T) {
 						e := told("other", "refunded", "d")
 						e.Method, e.Parent, e.Outside = "", "a-1", &payment.Outside{Object: "d", Kind: payment.OutsideDispute, Amount: 1}
 						w.applyIn(ctx, two, e, orchestrator.TakenOutside)
-					case orchestrator.TakenDuplicate, orchestrator.TakenOrphan, orchestrator.TakenOutside, orchestrator.TakenUnfit:
+					case orchestrator.TakenDuplicate, orchestrator.TakenDue, orchestrator.TakenOrphan, orchestrator.TakenOutside, orchestrator.TakenUnfit:
 					}
 					return ledgertest.Fault{Loss: c.loss}
 				})

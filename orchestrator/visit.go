@@ -157,8 +157,19 @@ func (f *flight) stranded() (reason string, yes bool) {
 
 // strand postpones the next look and tells people.
 func (f *flight) strand(ctx context.Context, reason string) error {
+	reason = f.lasting(reason)
 	f.attend(ctx, f.o.concerning(f.op(), payment.AttentionStuck, f.op().Current().ProviderReference, reason))
 	return f.postpone(ctx, reason)
+}
+
+// lasting adds to a reason, for people, what the table says of an answer that keeps
+// coming, such as a 500 that means another environment.
+func (f *flight) lasting(reason string) string {
+	row, _ := f.o.cfg.Table.Row(cmp.Or(f.report.MappingRow, f.op().Current().MappingRow))
+	if hint := row.Lasting(); hint != "" {
+		return reason + "; " + hint
+	}
+	return reason
 }
 
 // postpone says when to look again, and why the operation is not final yet. The

@@ -130,7 +130,9 @@ func (g *Guard) unfit(e payment.Event) string {
 	switch {
 	case e.ID == "" || len(e.ID) > maxEventID || !printable(e.ID):
 		return "it has no id, or one that is malformed"
-	case e.Method == "" && e.Outside == nil:
+	case e.Changed && !onlyChanged(e):
+		return "it tells only that something has changed, and yet more"
+	case e.Method == "" && e.Outside == nil && !e.Changed:
 		return "it is about no object that operations make, and nothing moved outside"
 	case e.Method != "" && !slices.Contains(g.traits.Methods, e.Method):
 		return fmt.Sprintf("it is about a %s, which the driver does not declare", e.Method)
@@ -140,6 +142,13 @@ func (g *Guard) unfit(e payment.Event) string {
 		return "what moved outside is not named, is less than nothing or does not fit its method"
 	}
 	return ""
+}
+
+// onlyChanged reports whether an event that leaves the rest to a look-up names what
+// to look at, and says nothing about it but, of what no operation makes, its kind.
+func onlyChanged(e payment.Event) bool {
+	said := e.Answer.Decline != "" || e.Answer.Amount != nil || e.Outside != nil || e.Fenced
+	return e.Answer.Reference != "" && !said && (e.Answer.Code == "") == (e.Method != "")
 }
 
 // fits reports whether an effect outside makes sense with the method of its event.

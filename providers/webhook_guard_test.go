@@ -89,6 +89,18 @@ func TestWebhookRefusesWhatMakesNoSense(t *testing.T) {
 		"a decline without a code":  func(e *payment.Event) { e.Answer.Code, e.Answer.Decline = "", "lost" },
 		"a secret for a code":       func(e *payment.Event) { e.Answer.Code = "PLANTEDSIGNATURE" },
 		"a secret for an id":        func(e *payment.Event) { e.ID = plantedSecret },
+		"changed, and how":          func(e *payment.Event) { e.Changed = true },
+		"changed, but not what":     func(e *payment.Event) { e.Changed, e.Answer = true, payment.Answer{} },
+		"changed, and of no kind": func(e *payment.Event) {
+			e.Changed, e.Method, e.Answer = true, "", payment.Answer{Reference: "obj_2"}
+		},
+		"changed, and how much": func(e *payment.Event) {
+			e.Changed, e.Answer = true, payment.Answer{Reference: "obj_2", Amount: &payment.Money{MinorUnits: 1, CurrencyCode: "EUR"}}
+		},
+		"changed, and outside": func(e *payment.Event) {
+			e.Changed, e.Method, e.Answer = true, "", payment.Answer{Reference: "obj_2", Code: "dispute"}
+			e.Outside = &payment.Outside{Object: "x", Kind: payment.OutsideDispute, Amount: 1}
+		},
 		"outside without a name":    outside("", payment.Outside{Kind: payment.OutsideDispute, Amount: 1}),
 		"outside of no known kind":  outside("", payment.Outside{Object: "x", Kind: "payout", Amount: 1}),
 		"outside, less than none":   outside("", payment.Outside{Object: "x", Kind: payment.OutsideDispute, Amount: -1}),

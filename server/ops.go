@@ -88,9 +88,9 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveWebhooks lets webhooks in. What is being taken in is waited for before what it
 // needs is gone; shut is what shuts the others out.
-func serveWebhooks(t *telemetry, core *core, in *entrance, l *lifecycle) (shut func(context.Context) error, err error) {
+func serveWebhooks(t *telemetry, core *core, sweep *sweep, in *entrance, l *lifecycle) (shut func(context.Context) error, err error) {
 	h, err := webhook.New(webhook.Config{
-		Accounts: core.webhooks, Taker: core.orchestrator, Logger: t.logger, Tracer: t.tracer, Meter: t.meter,
+		Accounts: core.webhooks, Taker: hurrying{core.orchestrator, sweep}, Logger: t.logger, Tracer: t.tracer, Meter: t.meter,
 	})
 	if err != nil {
 		return nil, err

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/acquitpay/acquit/orchestrator"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/orchestrator/reconcile"
+	"github.com/acquitpay/acquit/server/webhook"
 )
 
 // sweep looks after operations that are due, in the background.
 type sweep struct {
+	hurry  func()
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -36,7 +39,7 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 		return nil, err
 	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s := &sweep{cancel: cancel, ended: make(chan struct{})}
+	s := &sweep{hurry: r.Hurry, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
 		var all sync.WaitGroup
@@ -47,6 +50,22 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 	}()
 	l.add("sweep", s.wait)
 	return s, nil
+}
+
+// hurrying takes webhooks in, and has what they make due looked after soon.
+type hurrying struct {
+	webhook.Taker
+
+	sweep *sweep
+}
+
+// Apply implements webhook.Taker.
+func (h hurrying) Apply(ctx context.Context, e payment.Event) (orchestrator.Taken, error) {
+	taken, err := h.Taker.Apply(ctx, e)
+	if taken == orchestrator.TakenDue {
+		h.sweep.hurry()
+	}
+	return taken, err
 }
 
 // stop takes up nothing new.

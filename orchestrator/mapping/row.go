@@ -3,6 +3,7 @@ package mapping
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -60,6 +61,13 @@ func (r Row) ShopperCode() string {
 		return r.Shopper
 	}
 	return r.Canonical
+}
+
+// Lasting is what a person is to look at where an answer of the row keeps coming: what
+// the source says after "if it lasts: ", "" if that is nothing.
+func (r Row) Lasting() string {
+	_, hint, _ := strings.Cut(r.Source, "if it lasts: ")
+	return hint
 }
 
 // match is what a row matches on; no two rows share one.

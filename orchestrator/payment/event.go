@@ -27,6 +27,10 @@ type Event struct {
 	Fenced bool `json:"fenced,omitempty"`
 	// Cancel is the provider's id of that cancel, where it has one.
 	Cancel ProviderReference `json:"cancel,omitempty"`
+	// Changed is set where the provider tells only that the object has changed, not
+	// how: whatever waits for that is looked up. The answer then names the object, and
+	// at most the kind of one that no operation makes.
+	Changed bool `json:"changed,omitempty"`
 	// Outside is set where the provider documents that money moved without an
 	// operation of ours, or that it undid one later.
 	Outside *Outside `json:"outside,omitempty"`

@@ -110,7 +110,7 @@ func TestHalted(t *testing.T) {
 	if !op.Current().Uncertain {
 		t.Error("its owner may have been sending, and the record does not say so")
 	}
-	allowed := map[string]bool{"park": true, "note": true, "halt": true, "succeed": true, "pend": true, "require action": true}
+	allowed := map[string]bool{"park": true, "note": true, "halt": true, "hasten": true, "succeed": true, "pend": true, "require action": true}
 	for name, move := range moves() {
 		if _, err := op.Next(move); (err == nil) != allowed[name] {
 			t.Errorf("%s: %v", name, err)

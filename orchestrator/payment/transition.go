@@ -11,8 +11,8 @@ import (
 // bug of the caller, never a provider's doing.
 var ErrIllegalTransition = errors.New("illegal transition")
 
-// Transition is one of Claim, TakeOver, FailOver, Settle, Park, Fence, Note, Halt,
-// Join and Part.
+// Transition is one of Claim, TakeOver, FailOver, Settle, Park, Fence, Note, Hasten,
+// Halt, Join and Part.
 type Transition interface {
 	// apply works on a clone of the record and reports an illegal move.
 	apply(op *Operation) error
@@ -33,6 +33,7 @@ type Transition interface {
 //	not final        Halt: nothing is sent any more; an intent becomes unknown
 //	REQUIRES_ACTION  Join: a child goes on with it;  Part → REQUIRES_ACTION | PENDING, without the child
 //	not final        TakeOver, Park: the owner changes, other states stay;  Note: nothing does
+//	not final        Hasten: it is looked at sooner, which needs nobody to own it
 //	final            nothing
 func (op Operation) Next(t Transition) (Operation, error) {
 	if op.State.Final() {
@@ -309,6 +310,23 @@ func refuse(steps []Step, cancel ProviderReference) {
 		}
 	}
 	steps[found].Refused = true
+}
+
+// Hasten makes an operation that nobody owns due earlier than it was, since there is
+// something to be seen. Nothing else moves: a look, as any, decides what follows.
+type Hasten struct {
+	Due time.Time
+}
+
+func (t Hasten) apply(op *Operation) error {
+	switch {
+	case op.Owner != "":
+		return errors.New("whoever owns it decides when it is looked at")
+	case t.Due.IsZero() || !t.Due.Before(op.NextCheck):
+		return errors.New("it is due by then already")
+	}
+	op.NextCheck = t.Due
+	return nil
 }
 
 // Halt stops all sends of an operation of which something was found that only a

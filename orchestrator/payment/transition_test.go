@@ -77,6 +77,7 @@ func moves() map[string]payment.Transition {
 		"park":                   payment.Park{Reason: "why", At: at(), Due: at().Add(time.Minute)},
 		"fence":                  payment.Fence{Step: payment.Step{Name: payment.StepCancel(1), Key: "k2", KeyVersion: 1, RequestHash: "h2"}},
 		"note":                   payment.Note{Report: report(payment.EvidenceEffect)},
+		"hasten":                 payment.Hasten{Due: at()},
 		"halt":                   payment.Halt{Reason: "why", At: at(), Due: at().Add(time.Minute)},
 		"fail over, sticky":      payment.FailOver{Report: report(payment.EvidenceNoEffectSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
 		"fail over, not sticky":  payment.FailOver{Report: report(payment.EvidenceNoEffectNotSticky), At: at(), Until: at().Add(time.Minute), Attempt: attemptOn("b")},
@@ -95,6 +96,30 @@ func moves() map[string]payment.Transition {
 	}
 }
 
+// Goal: an operation is hastened only where nobody owns it, only forward, and nothing
+// else of it moves. Method: every state that is not final, with and without an owner,
+// to an earlier time and to none that is.
+func TestHasten(t *testing.T) {
+	for _, state := range []payment.State{payment.StateUnknown, payment.StateFencing, payment.StatePending, payment.StateRequiresAction} {
+		op := in(t, state)
+		if _, err := op.Next(payment.Hasten{Due: at()}); !errors.Is(err, payment.ErrIllegalTransition) {
+			t.Errorf("%s, owned: %v", state, err)
+		}
+		op.Owner, op.OwnerUntil = "", time.Time{}
+		for _, due := range []time.Time{{}, op.NextCheck, op.NextCheck.Add(time.Second)} {
+			if _, err := op.Next(payment.Hasten{Due: due}); !errors.Is(err, payment.ErrIllegalTransition) {
+				t.Errorf("%s, to %s: %v", state, due, err)
+			}
+		}
+		want := op
+		want.NextCheck = at()
+		next, err := op.Next(payment.Hasten{Due: at()})
+		if diff := cmp.Diff(want, next); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", state, err, diff)
+		}
+	}
+}
+
 // Goal: exactly the documented moves are legal. Method: every transition, in
 // order in every respect, from every state; a dash is a refusal. The states are
 // abbreviated by their first three letters.
@@ -106,6 +131,7 @@ func TestEveryStateAndTransition(t *testing.T) {
 	park                    -    UNK  UNK  FEN  PEN  REQ  -    -    -
 	fence                   -    FEN  FEN  FEN  FEN  FEN  -    -    -
 	note                    -    INT  UNK  FEN  PEN  REQ  -    -    -
+	hasten                  -    -    -    -    -    -    -    -    -
 	halt                    -    UNK  UNK  FEN  PEN  REQ  -    -    -
 	fail over, sticky       -    INT  -    INT  -    -    -    -    -
 	fail over, not sticky   -    INT  -    -    -    -    -    -    -

@@ -66,6 +66,7 @@ type Sweep struct {
 	cfg    Config
 	lanes  *lanes
 	visits metric.Int64Counter
+	hurry  chan struct{}    // holds one while somebody wants the index to be read
 	living []payment.BootID // as of the last pass
 	shards []int            // that are this process's among them
 	// full is not nil while all that is open is looked at, for what the lost have
@@ -101,10 +102,23 @@ func New(cfg Config) (*Sweep, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reconcile: %w", err)
 	}
-	s := &Sweep{cfg: cfg, visits: visits}
+	s := &Sweep{cfg: cfg, visits: visits, hurry: make(chan struct{}, 1)}
 	s.lanes = newLanes(cfg.PerAccount, s.visit)
 	return s, nil
 }
+
+// Hurry has Run read the index soon, within a second of the reading before, since
+// something has become due. What is in another process's shards waits for that one's
+// next reading.
+func (s *Sweep) Hurry() {
+	select {
+	case s.hurry <- struct{}{}:
+	default: // somebody has said so already
+	}
+}
+
+// leastPause is between two readings of the index that somebody hurries.
+const leastPause = time.Second
 
 // Run visits what is due until ctx ends, and returns when no visit is under way
 // any more. Visits are not cut off: whoever drains the visitor ends them.
@@ -117,16 +131,33 @@ func (s *Sweep) Run(ctx context.Context) {
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Logger.WarnContext(ctx, "open operations could not be read", "error", err)
 		}
-		var room <-chan struct{}
-		if more {
-			room = s.lanes.room
+		if !s.pause(ctx, more, tick.C) {
+			return
 		}
+	}
+}
+
+// pause waits until the index is to be read again; false once ctx has ended.
+func (s *Sweep) pause(ctx context.Context, more bool, tick <-chan time.Time) bool {
+	var room <-chan struct{}
+	if more {
+		room = s.lanes.room
+	}
+	rested := time.NewTimer(leastPause)
+	defer rested.Stop()
+	var hurry <-chan struct{} // nobody's, before the pause was long enough
+	for {
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick.C:
+			return false
+		case <-rested.C:
+			hurry = s.hurry
+			continue
+		case <-hurry:
+		case <-tick:
 		case <-room:
 		}
+		return true
 	}
 }
 

@@ -24,6 +24,7 @@ type index struct {
 	broken map[payment.OperationKey]error
 	away   bool
 	reads  int
+	passes int
 	slow   time.Duration // that a read takes
 }
 
@@ -32,10 +33,18 @@ func (x *index) Boot() payment.BootID { return "me" }
 func (x *index) Living(context.Context) ([]payment.BootID, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.passes++
 	if x.away {
 		return nil, ledger.ErrUnavailable
 	}
 	return slices.Clone(x.living), nil
+}
+
+// passed is how often the index was begun to be read.
+func (x *index) passed() int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.passes
 }
 
 func (x *index) Due(_ context.Context, shard int, now time.Time, limit int) ([]ledger.Open, error) {
@@ -173,6 +182,33 @@ func TestVisitsWhatIsDue(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// Goal: what has become due is visited within a second or so when somebody says so,
+// however often, and the index is not read more often for that. Method: a sweep that is
+// hurried a hundred times a second, and one that nobody hurries.
+func TestHurries(t *testing.T) {
+	for _, hurried := range []bool{true, false} {
+		inSweep(t, 2, func(x *index, v *visitor, s *reconcile.Sweep) {
+			stop := running(s)
+			time.Sleep(2100 * time.Millisecond)
+			late := x.put(1, "a", 0, "", false)
+			begun := x.passed()
+			for range 200 {
+				if hurried {
+					s.Hurry()
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			if got := v.count(late) == 1; got != hurried {
+				t.Errorf("hurried %t, visited %t", hurried, got)
+			}
+			if n := x.passed() - begun; n > 3 {
+				t.Errorf("the index was read %d times in two seconds", n)
+			}
+			stop()
+		})
+	}
 }
 
 // Goal: what a lost process was working on is looked at as soon as it is known to

@@ -14,8 +14,8 @@
 //
 // It serves charge permissions that exist; it makes no checkout session and closes
 // no permission. It sends the caller's own reference, not the caller's metadata,
-// for which Amazon has no place. A chargeback is told by its type alone, since the
-// notification says no more.
+// for which Amazon has no place. A chargeback cannot be read: a person is told that
+// there is one, and on which charge permission.
 //
 // It was held to vectors of Amazon's libraries and to a simulator, not yet to
 // Amazon Pay itself.

@@ -38,15 +38,17 @@ type envelope struct {
 
 // notification is what Amazon Pay says in one: which object has changed, not how.
 type notification struct {
-	MerchantID       string `json:"MerchantID"`
-	ObjectType       string `json:"ObjectType"`
-	ObjectID         string `json:"ObjectId"`
-	NotificationType string `json:"NotificationType"`
+	MerchantID         string `json:"MerchantID"`
+	ObjectType         string `json:"ObjectType"`
+	ObjectID           string `json:"ObjectId"`
+	ChargePermissionID string `json:"ChargePermissionId"`
+	NotificationType   string `json:"NotificationType"`
 }
 
 // Webhook reads an instant payment notification. It comes from a topic of ours, is
 // signed by SNS, and names an object that has changed; its state has to be looked
-// up, so the event's answer has no code and proves nothing.
+// up, so the event proves nothing. A chargeback cannot be looked up: its event names
+// it and its charge permission, for a person.
 //
 // Errors: ErrUnsupported if the account has no topic or nothing fetches
 // certificates; ErrForged, ErrStale and ErrMalformed. Anything else means that the
@@ -74,7 +76,7 @@ func (d *Driver) Webhook(ctx context.Context, in providers.Delivery) (providers.
 		return providers.Told{}, fmt.Errorf("%w: it names no object", providers.ErrMalformed)
 	}
 	event := payment.Event{
-		EventKey: payment.EventKey{ID: e.MessageID}, Time: sent.UTC(),
+		EventKey: payment.EventKey{ID: e.MessageID}, Time: sent.UTC(), Changed: true,
 		Answer: payment.Answer{Reference: payment.ProviderReference(n.ObjectID), ObjectFound: true},
 	}
 	switch {
@@ -84,6 +86,8 @@ func (d *Driver) Webhook(ctx context.Context, in providers.Delivery) (providers.
 		event.Method = payment.MethodAuthorize
 	case n.ObjectType == "REFUND":
 		event.Method = payment.MethodRefund
+	case n.ObjectType == "CHARGEBACK":
+		event.Answer.Code, event.Parent = n.ObjectType, payment.ProviderReference(n.ChargePermissionID)
 	default:
 		return providers.Told{Unread: []string{n.ObjectType + ":" + n.NotificationType}}, nil
 	}

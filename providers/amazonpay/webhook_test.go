@@ -40,9 +40,11 @@ func TestWebhook(t *testing.T) {
 	d := listening(t, sns)
 	event := func(m payment.Method, id payment.ProviderReference) providers.Told {
 		return providers.Told{Events: []payment.Event{{
-			EventKey: payment.EventKey{ID: "message-1"}, Method: m, Time: at, Answer: payment.Answer{Reference: id, ObjectFound: true},
+			EventKey: payment.EventKey{ID: "message-1"}, Method: m, Time: at, Changed: true, Answer: payment.Answer{Reference: id, ObjectFound: true},
 		}}}
 	}
+	chargeback := event("", "B1")
+	chargeback.Events[0].Answer.Code, chargeback.Events[0].Parent = "CHARGEBACK", amazonpaytest.Permission
 	for name, c := range map[string]struct {
 		message string
 		want    providers.Told
@@ -50,7 +52,7 @@ func TestWebhook(t *testing.T) {
 		"a charge":            {amazonpaytest.Notification("CHARGE", "C1"), event(payment.MethodAuthorize, "C1")},
 		"a refund":            {amazonpaytest.Notification("REFUND", "R1"), event(payment.MethodRefund, "R1")},
 		"a permission":        {amazonpaytest.Notification("CHARGE_PERMISSION", "P1"), providers.Told{Unread: []string{"CHARGE_PERMISSION:STATE_CHANGE"}}},
-		"a chargeback":        {amazonpaytest.Notification("CHARGEBACK", "B1"), providers.Told{Unread: []string{"CHARGEBACK:STATE_CHANGE"}}},
+		"a chargeback":        {amazonpaytest.Notification("CHARGEBACK", "B1"), chargeback},
 		"another's charge":    {`{"MerchantID":"OTHER","ObjectType":"CHARGE","ObjectId":"C1"}`, providers.Told{Unread: []string{"CHARGE of another merchant"}}},
 		"an older form of it": {`{"merchantID":"` + amazonpaytest.MerchantID + `","objectType":"CHARGE","objectId":"C1"}`, event(payment.MethodAuthorize, "C1")},
 	} {

@@ -55,6 +55,7 @@ func (h *house) audit() {
 	}
 	h.auditStripe()
 	h.auditAdyen()
+	h.auditAmazon()
 }
 
 // joined checks that a completion has no effect of its own, and ends as its
@@ -98,6 +99,9 @@ func (h *house) effects() int {
 	for _, a := range h.adyens {
 		n += len(h.standing(a))
 	}
+	for _, a := range h.amazons {
+		n += len(h.standingAtAmazon(a))
+	}
 	return n
 }
 
@@ -113,6 +117,9 @@ func (h *house) received() int {
 	}
 	for _, a := range h.adyens {
 		n += len(a.Requests())
+	}
+	for _, a := range h.amazons {
+		n += len(a.writes(""))
 	}
 	return n
 }
@@ -134,6 +141,10 @@ func (h *house) effectsOf(op payment.Operation) []movement {
 		}
 		if s := h.adyen(a.Account); s != nil {
 			found = append(found, h.movedAtAdyenBy(s, op.Method, a)...)
+			continue
+		}
+		if s := h.amazon(a.Account); s != nil {
+			found = append(found, h.movedAtAmazonBy(s, op.Method, a)...)
 			continue
 		}
 		for _, step := range a.Steps {

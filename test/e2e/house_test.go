@@ -25,6 +25,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/retry"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen"
+	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/registry"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
@@ -33,6 +34,7 @@ import (
 	"github.com/acquitpay/acquit/server"
 	"github.com/acquitpay/acquit/server/webhook"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
+	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -55,6 +57,7 @@ type house struct {
 	providers []*provider
 	stripes   []*stripeAccount
 	adyens    []*adyenAccount
+	amazons   []*amazonAccount
 	processes []*process
 
 	logs   *logBook
@@ -72,6 +75,7 @@ type setting struct {
 	hook     *simulator.Webhook    // the sandbox's send webhooks, and this goes wrong with them
 	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
 	adyen    *adyensim.Config      // the accounts are Adyen's, not the sandbox's
+	amazon   *amazonsim.Config     // the accounts are Amazon Pay's, not the sandbox's
 	each     bool                  // an account is of the driver that it is named after
 }
 
@@ -100,6 +104,10 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 			}
 			if s.of(adyen.Name, s.adyen != nil, name) {
 				h.adyens = append(h.adyens, newAdyen(h, name, *s.adyen))
+				continue
+			}
+			if s.of(amazonpay.Name, s.amazon != nil, name) {
+				h.amazons = append(h.amazons, newAmazon(h, name, *s.amazon))
 				continue
 			}
 			c := simulator.Config{Dir: dirs[i], Latency: s.latency, WebhookClient: h.courier()}
@@ -197,7 +205,7 @@ func (h *house) accounts(logger *slog.Logger, probe func(context.Context, paymen
 		secrets := []providers.Secret{p.webhookSecret()}
 		driver, target, err := registry.New(p.driver, registry.Account{
 			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, MerchantID: p.merchant,
-			Credential: p.credential, WebhookSecrets: secrets,
+			Credential: p.credential, WebhookSecrets: secrets, Region: p.region, Fetch: p.fetch,
 		})
 		if err != nil {
 			h.Fatal(err)
@@ -263,6 +271,9 @@ func (h *house) quiet() {
 	for _, a := range h.adyens {
 		a.Steer(adyensim.Steering{})
 		h.speaks(a)
+	}
+	for _, a := range h.amazons {
+		h.notifies(a)
 	}
 	time.Sleep(time.Hour)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -23,6 +24,8 @@ type remote struct {
 	driver     string
 	host       string
 	merchant   string
+	region     string
+	fetch      func(context.Context, string) ([]byte, error) // of what the provider publishes; nil if nothing is
 	credential providers.Secret
 }
 
@@ -31,6 +34,19 @@ func newRemote(account payment.AccountName, driver string, credential providers.
 		pipes: &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, account: account, driver: driver,
 		host: string(account) + ".test", credential: credential,
 	}
+}
+
+// secrets are what must not come out of the account. A key in PEM is looked for by its
+// lines: where it is quoted its line breaks may be written in another way.
+func (r remote) secrets() []string {
+	const least = 32 // a shorter line may be the end of one, and stand anywhere
+	lines := slices.DeleteFunc(strings.Split(string(r.credential), "\n"), func(line string) bool {
+		return len(line) < least || strings.HasPrefix(line, "-----")
+	})
+	if len(lines) < 2 {
+		lines = []string{string(r.credential)}
+	}
+	return append(lines, string(r.webhookSecret()))
 }
 
 // remotes are those of all accounts, in the order in which routing prefers them.
@@ -43,6 +59,9 @@ func (h *house) remotes() []remote {
 		all = append(all, a.remote)
 	}
 	for _, a := range h.adyens {
+		all = append(all, a.remote)
+	}
+	for _, a := range h.amazons {
 		all = append(all, a.remote)
 	}
 	return all

@@ -19,10 +19,13 @@ import (
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers/adyen"
+	"github.com/acquitpay/acquit/providers/amazonpay"
+	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/stripe"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
+	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -45,8 +48,8 @@ func (p *parrot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.saw += message
 	p.mu.Unlock()
-	body := map[string]any{ // the form of Adyen's errors and of the sandbox's at once
-		"status": 401, "errorCode": "000", "errorType": "security", "error": map[string]any{"code": "unauthorized"},
+	body := map[string]any{ // the form of Adyen's errors, of the sandbox's and of Amazon Pay's at once
+		"status": 401, "reasonCode": "UnauthorizedAccess", "errorCode": "000", "errorType": "security", "error": map[string]any{"code": "unauthorized"},
 	}
 	if p.books != nil {
 		booked := httptest.NewRecorder()
@@ -75,11 +78,19 @@ func (p *parrot) quotes(h *house, secret string) {
 	}
 }
 
+// sent is what of the credential goes to the provider: of a key that signs only its name.
+func (r remote) sent() string {
+	if r.driver == amazonpay.Name {
+		return amazonpaytest.PublicKeyID
+	}
+	return string(r.credential)
+}
+
 // parrots puts one in the place of each provider from now on, by account.
 func (h *house) parrots() map[payment.AccountName]*parrot {
 	h.Helper()
 	all := map[payment.AccountName]*parrot{}
-	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote} {
+	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote, &h.amazons[0].remote} {
 		p := &parrot{driver: r.driver}
 		if r.driver == stripe.Name {
 			h.stripes[0].Next(stripesim.FaultUnauthorized)
@@ -110,13 +121,14 @@ func (h *house) parrots() map[payment.AccountName]*parrot {
 func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 	t.Parallel()
 	s := setting{
-		each: true, hook: &simulator.Webhook{Forged: true}, stripe: &stripesim.Config{}, adyen: &adyensim.Config{},
-		accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name},
+		each: true, hook: &simulator.Webhook{Forged: true}, stripe: &stripesim.Config{}, adyen: &adyensim.Config{}, amazon: &amazonsim.Config{},
+		accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name, amazonpay.Name},
 	}
 	tokens := map[string][]string{
-		sandbox.Name: {"tok_ok", "tok_decline_lost_card", "tok_401", "tok_500_after_effect_always", "tok_drop"},
-		stripe.Name:  {"pm_card_visa", "pm_card_visa_chargeDeclinedLostCard", "pm_fault_401", "pm_fault_500_after", "pm_fault_drop_after"},
-		adyen.Name:   {"card_ok", "card_refused_fraud", "fault_401", "fault_500_after", "fault_drop_after"},
+		sandbox.Name:   {"tok_ok", "tok_decline_lost_card", "tok_401", "tok_500_after_effect_always", "tok_drop"},
+		stripe.Name:    {"pm_card_visa", "pm_card_visa_chargeDeclinedLostCard", "pm_fault_401", "pm_fault_500_after", "pm_fault_drop_after"},
+		amazonpay.Name: {"S01-1234567-1234567", "S01-HARDDECLINED", "fault_429", "fault_500_after", "fault_drop_after"},
+		adyen.Name:     {"card_ok", "card_refused_fraud", "fault_401", "fault_500_after", "fault_drop_after"},
 	}
 	inHouse(t, s, func(h *house) {
 		p := h.sweeps("one")
@@ -139,12 +151,16 @@ func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 				call(r.account, token)
 			}
 			h.delivers(r.account, "Stripe-Signature", "t=1,v1=forged", []byte(`{"live":"false","notificationItems":[{}]}`))
+			if a := h.amazon(r.account); a != nil {
+				h.notice(a, a.message("CHARGE", "S01-1"), nil)
+				h.notice(a, a.message("CHARGE", "S01-1"), func(e amazonpaytest.Object) { e["Message"] = e["TopicArn"] })
+			}
 		}
 		time.Sleep(time.Hour) // until nothing but the parrots' is sent
 		parrots := h.parrots()
 		for _, r := range h.remotes() {
 			call(r.account, "parrot")
-			parrots[r.account].quotes(h, string(r.credential))
+			parrots[r.account].quotes(h, r.sent())
 		}
 		told = append(told, h.accountsAsTold(p))
 		h.secretFree(told)
@@ -182,7 +198,7 @@ func (h *house) secretFree(told []string) {
 	}
 	texts["payments and events"] = string(raw)
 	for _, r := range h.remotes() {
-		secrets := []string{string(r.credential), string(r.webhookSecret())}
+		secrets := r.secrets()
 		if slices.Contains(secrets, "") {
 			h.Errorf("account %s has no secret to look for", r.account)
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen"
+	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/server/webhook"
@@ -28,6 +29,8 @@ func (r remote) webhookSecret() providers.Secret {
 		return providers.Secret("PLANTEDWEBHOOK" + string(r.account))
 	case adyen.Name:
 		return providers.Secret(hex.EncodeToString([]byte("PLANTEDWEBHOOK" + string(r.account))))
+	case amazonpay.Name:
+		return providers.Secret(amazonTopics + string(r.account))
 	}
 	return "whsec_simulator"
 }

@@ -25,6 +25,7 @@ func eventProperties() []property {
 		{"is refused in the order of what the caller must do", "", eventOrder},
 		{"in a fence adds evidence only", "", eventInFence},
 		{"makes no claim and no owner", "", eventOwnsNothing},
+		{"makes what waits for it due, and moves nothing else", "", eventHastens},
 	}
 	for name, from := range unowned() {
 		all = append(all, property{"settles an operation that is " + name + ", without a session", "", func(w *world) { eventLate(w, from) }})

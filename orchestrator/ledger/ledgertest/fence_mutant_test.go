@@ -61,6 +61,11 @@ func fenceMutants() []mutant {
 				c.Operation.NextCheck = s.Operation.NextCheck
 			}
 		})},
+		{"an event hastens nothing", "event/makes what waits for it due, and moves nothing else", before(func(s ledger.Snapshot, c *ledger.Change) {
+			if c.Event != nil && c.Operation.NextCheck.Before(s.Operation.NextCheck) {
+				c.Operation.NextCheck = s.Operation.NextCheck
+			}
+		})},
 		{"a look in vain writes the payment", "due/of a pending operation moves when a look at it finds nothing", before(func(s ledger.Snapshot, c *ledger.Change) {
 			if c.Payment == nil {
 				p := s.Payment

@@ -34,8 +34,9 @@ func Contract() providertest.Config {
 		Odd: func(s payment.Send) providers.Response {
 			return JSON(200, object(s, s.Amount, "Teleported"))
 		},
-		Refused: Error,
-		Samples: samples(),
+		Refused:  Error,
+		Samples:  samples(),
+		Webhooks: webhooks(),
 		Cannot: []providertest.Inability{
 			{Ability: providertest.CanFinish(payment.MethodRefund), Reason: "a refund is always asynchronous"},
 			{Ability: providertest.CanEcho(payment.MethodRefund), Reason: "a refund has no reference of ours; its id is known from the answer to our key"},

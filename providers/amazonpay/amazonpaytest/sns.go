@@ -55,30 +55,41 @@ type SNS struct {
 // NewSNS returns it as it is at a time.
 func NewSNS(tb testing.TB, at time.Time) *SNS {
 	tb.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	s, err := newSNS(at)
 	if err != nil {
 		tb.Fatal(err)
-	}
-	s := &SNS{Topic: Topic, at: at, key: key}
-	s.files = map[string][]byte{
-		CertificateURL("00"): s.certificate(tb, "sns.amazonaws.com"),
-		CertificateURL("0e"): s.certificate(tb, "somebody.example"),
-		CertificateURL("0f"): []byte("no certificate"),
 	}
 	return s
 }
 
-func (s *SNS) certificate(tb testing.TB, name string) []byte {
-	tb.Helper()
+func newSNS(at time.Time) (*SNS, error) {
+	block, _ := pem.Decode([]byte(privateKey))
+	if block == nil {
+		return nil, errors.New("the key is not in PEM")
+	}
+	key, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	s := &SNS{Topic: Topic, at: at, key: key, files: map[string][]byte{CertificateURL("0f"): []byte("no certificate")}}
+	for name, host := range map[string]string{"00": "sns.amazonaws.com", "0e": "somebody.example"} {
+		if s.files[CertificateURL(name)], err = s.certificate(host); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *SNS) certificate(name string) ([]byte, error) {
 	c := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		NotBefore: s.at.Add(-time.Hour), NotAfter: s.at.Add(365 * 24 * time.Hour),
 	}
 	raw, err := x509.CreateCertificate(rand.Reader, c, c, s.key.Public(), s.key)
 	if err != nil {
-		tb.Fatal(err)
+		return nil, err
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: raw}), nil
 }
 
 // Fetch is what stands at an address.
@@ -100,24 +111,45 @@ func (s *SNS) Fetched() []string {
 	return slices.Clone(s.fetched)
 }
 
-// Deliver is a message as it is signed and delivered, in a version of the
-// signature; change alters the envelope after that, and may be nil.
+// Message is one that SNS delivers.
+type Message struct {
+	ID, Text string
+	Version  string // of the signature: 1 or 2
+	Sent     time.Time
+}
+
+// Deliver is a message, message-1, as it is signed and delivered, in a version of
+// the signature; change alters the envelope after that, and may be nil.
 func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object)) providers.Delivery {
 	tb.Helper()
-	sent := s.at.Format(time.RFC3339)
-	text := "Message\n" + message + "\nMessageId\nmessage-1\nTimestamp\n" + sent + "\nTopicArn\n" + s.Topic + "\nType\nNotification\n"
+	return s.DeliverMessage(tb, Message{"message-1", message, version, s.at}, change)
+}
+
+// DeliverMessage is any message as it is signed and delivered.
+func (s *SNS) DeliverMessage(tb testing.TB, m Message, change func(Object)) providers.Delivery {
+	tb.Helper()
+	d, err := s.deliver(m, change)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d
+}
+
+func (s *SNS) deliver(m Message, change func(Object)) (providers.Delivery, error) {
+	sent := m.Sent.UTC().Format(time.RFC3339)
+	text := "Message\n" + m.Text + "\nMessageId\n" + m.ID + "\nTimestamp\n" + sent + "\nTopicArn\n" + s.Topic + "\nType\nNotification\n"
 	hash := crypto.SHA256
-	if version == "1" {
+	if m.Version == "1" {
 		hash = crypto.SHA1
 	}
 	digest := hash.New()
 	digest.Write([]byte(text))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, s.key, hash, digest.Sum(nil))
 	if err != nil {
-		tb.Fatal(err)
+		return providers.Delivery{}, err
 	}
 	e := Object{
-		"Type": "Notification", "MessageId": "message-1", "TopicArn": s.Topic, "Message": message, "Timestamp": sent, "SignatureVersion": version,
+		"Type": "Notification", "MessageId": m.ID, "TopicArn": s.Topic, "Message": m.Text, "Timestamp": sent, "SignatureVersion": m.Version,
 		"Signature": base64.StdEncoding.EncodeToString(signature), "SigningCertURL": CertificateURL("00"),
 	}
 	if change != nil {
@@ -125,9 +157,9 @@ func (s *SNS) Deliver(tb testing.TB, message, version string, change func(Object
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		tb.Fatal(err)
+		return providers.Delivery{}, err
 	}
 	return providers.Delivery{
-		Method: http.MethodPost, Header: http.Header{"X-Amz-Sns-Message-Type": {"Notification"}, "X-Amz-Sns-Topic-Arn": {s.Topic}}, Body: body, Received: s.at.Add(time.Second),
-	}
+		Method: http.MethodPost, Header: http.Header{"X-Amz-Sns-Message-Type": {"Notification"}, "X-Amz-Sns-Topic-Arn": {s.Topic}}, Body: body, Received: m.Sent.Add(time.Second),
+	}, nil
 }

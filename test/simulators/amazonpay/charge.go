@@ -52,6 +52,7 @@ type charge struct {
 	Metadata                                metadata
 	SoftDescriptor                          string
 	Key                                     string // of the request that made it
+	CaptureKey                              string // of the request that began to capture it
 	Does                                    Permission
 }
 
@@ -116,23 +117,23 @@ func (s *Simulator) capture(c call, id string) answer {
 	case amount > o.Amount:
 		return refusal(http.StatusBadRequest, "TransactionAmountExceeded", "More than is authorized.")
 	}
-	o.SoftDescriptor, o.Captured = c.body.SoftDescriptor, amount
+	o.SoftDescriptor, o.Captured, o.CaptureKey = c.body.SoftDescriptor, amount, c.key
 	switch {
 	case o.Does.CaptureLater:
 		o.State = "CaptureInitiated"
 	case o.Does.CaptureFails != "":
 		s.captureFails(o, o.Does.CaptureFails)
 	default:
-		s.captureSucceeds(o, c.key)
+		s.captureSucceeds(o)
 	}
 	return answer{status: http.StatusOK, body: o.show()}
 }
 
-func (s *Simulator) captureSucceeds(o *charge, key string) {
+func (s *Simulator) captureSucceeds(o *charge) {
 	o.State = "Captured"
-	s.did(KindCapture, o, o.ID, o.Captured, key)
+	s.did(KindCapture, o, o.ID, o.Captured, o.CaptureKey)
 	if rest := o.Amount - o.Captured; rest > 0 {
-		s.did(KindRelease, o, o.ID, rest, key)
+		s.did(KindRelease, o, o.ID, rest, o.CaptureKey)
 	}
 	s.changed("CHARGE", o.ID)
 }
@@ -193,7 +194,7 @@ func (s *Simulator) SettleCapture(id, reason string) error {
 		return fmt.Errorf("no capture of charge %s was begun", id)
 	}
 	if reason == "" {
-		s.captureSucceeds(o, "")
+		s.captureSucceeds(o)
 		return nil
 	}
 	s.captureFails(o, reason)
