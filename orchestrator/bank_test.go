@@ -29,6 +29,7 @@ type bank struct {
 	turns    map[payment.ProviderKey]int
 	cancels  int
 	blind    bool  // look-ups fail
+	mumbles  bool  // cancels are executed, and nobody hears of it
 	amount   int64 // that it says it holds; 0 if it does not say
 	captures bool  // what is authorized is captured at once
 }
@@ -78,6 +79,9 @@ func (b *bank) Send(ctx context.Context, s payment.Send, hash string) (payment.A
 		if b.status != "captured" {
 			b.status = "cancelled"
 		}
+		if b.mumbles {
+			return answered(500, ""), nil
+		}
 		return b.shows(), nil
 	case s.Method == payment.MethodAuthorize:
 		defer b.mu.Unlock()
@@ -85,6 +89,12 @@ func (b *bank) Send(ctx context.Context, s payment.Send, hash string) (payment.A
 			b.status = "requires_action"
 		}
 		return b.shows(), nil
+	case s.Method == payment.MethodVoid:
+		defer b.mu.Unlock()
+		b.status = "cancelled"
+		a := answered(200, "voided")
+		a.Reference = "void-1"
+		return a, nil
 	case s.Method != payment.MethodComplete:
 		defer b.mu.Unlock()
 		return authorized("other-1"), nil
