@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -109,4 +110,36 @@ func TestAVoidBeforeTheShopperReturnsToAdyen(t *testing.T) {
 		p.returns(planted("late"), id, brought).refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
 		h.did(a)
 	})
+}
+
+// Goal: at the sandbox a void ends an authorization whose shopper has not come back, also
+// when the process that carried it out is gone; a completion after that has nothing to
+// complete. Method: a void, at a process that dies with the cancel decided or does not,
+// and another that sweeps; nobody asks again meanwhile.
+func TestAVoidBeforeTheShopperReturnsToTheSandbox(t *testing.T) {
+	t.Parallel()
+	for _, killed := range []bool{false, true} {
+		t.Run(fmt.Sprintf("killed %t", killed), func(t *testing.T) {
+			t.Parallel()
+			inHouse(t, setting{}, func(h *house) {
+				p, arm := h.mortal("one", payment.PointFenceAfter)
+				id := p.authorize(h.Context(), planted("a"), request("tok_requires_action")).answer().GetPayment().GetPaymentId()
+				time.Sleep(untilQuiet)
+				if killed {
+					arm()
+					h.leaves(func(ctx context.Context) result { return p.order(ctx, planted("v"), "void", id, 0) })
+					if now := h.operation(payment.IdempotencyKey(planted("a"))); now.State != payment.StateFencing {
+						t.Errorf("it died with the authorization %s", now.State)
+					}
+					h.store.EndSession("one")
+					p = h.sweeps("two")
+					time.Sleep(5 * time.Minute)
+				} else {
+					p.order(h.Context(), planted("v"), "void", id, 0).tells(false, "false")
+				}
+				h.calledOff(p, id, "SUCCEEDED", "FAILED")
+				p.complete(h.Context(), planted("late"), id, "approve").refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
+			})
+		})
+	}
 }
