@@ -34,32 +34,53 @@ func TestVoidCallsOff(t *testing.T) {
 		effects int
 	}{
 		"the shopper has not acted": {
-			func(*bank) {}, [2]payment.State{succeeded, failed}, payment.StatusFailed,
-			[2]payment.State{succeeded, failed}, payment.StatusFailed, 1, 0,
+			func(*bank) {},
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed,
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed, 1, 0,
 		},
 		"the shopper was declined": {
-			func(b *bank) { b.set("declined") }, [2]payment.State{succeeded, declined}, payment.StatusDeclined,
-			[2]payment.State{succeeded, declined}, payment.StatusDeclined, 0, 0,
+			func(b *bank) { b.set("declined") },
+			[2]payment.State{succeeded, declined},
+			payment.StatusDeclined,
+			[2]payment.State{succeeded, declined},
+			payment.StatusDeclined, 0, 0,
 		},
 		"the shopper was first": {
-			func(b *bank) { b.set("authorized") }, [2]payment.State{failed, succeeded}, payment.StatusAuthorized,
-			[2]payment.State{failed, succeeded}, payment.StatusAuthorized, 0, 1,
+			func(b *bank) { b.set("authorized") },
+			[2]payment.State{failed, succeeded},
+			payment.StatusAuthorized,
+			[2]payment.State{failed, succeeded},
+			payment.StatusAuthorized, 0, 1,
 		},
 		"the shopper was first, unseen": { // the cancel meets the hold, and releases it
-			func(b *bank) { b.set("authorized"); b.blind = true }, [2]payment.State{unknown, beingCancelled}, payment.StatusUnknown,
-			[2]payment.State{succeeded, failed}, payment.StatusFailed, 1, 0,
+			func(b *bank) { b.set("authorized"); b.blind = true },
+			[2]payment.State{unknown, beingCancelled},
+			payment.StatusUnknown,
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed, 1, 0,
 		},
 		"the money was taken, unseen": {
-			func(b *bank) { b.set("captured"); b.blind = true }, [2]payment.State{unknown, beingCancelled}, payment.StatusUnknown,
-			[2]payment.State{failed, succeeded}, payment.StatusCaptured, 1, 1,
+			func(b *bank) { b.set("captured"); b.blind = true },
+			[2]payment.State{unknown, beingCancelled},
+			payment.StatusUnknown,
+			[2]payment.State{failed, succeeded},
+			payment.StatusCaptured, 1, 1,
 		},
 		"the cancel's answer is lost": {
-			func(b *bank) { b.mumbles = true }, [2]payment.State{succeeded, failed}, payment.StatusFailed,
-			[2]payment.State{succeeded, failed}, payment.StatusFailed, 1, 0,
+			func(b *bank) { b.mumbles = true },
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed,
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed, 1, 0,
 		},
 		"nothing is heard": {
-			func(b *bank) { b.mumbles, b.blind = true, true }, [2]payment.State{unknown, beingCancelled}, payment.StatusUnknown,
-			[2]payment.State{succeeded, failed}, payment.StatusFailed, 1, 0,
+			func(b *bank) { b.mumbles, b.blind = true, true },
+			[2]payment.State{unknown, beingCancelled},
+			payment.StatusUnknown,
+			[2]payment.State{succeeded, failed},
+			payment.StatusFailed, 1, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,49 +240,6 @@ func TestEventBesideAVoid(t *testing.T) {
 				if (b.cancels > 0) != c.sent {
 					t.Errorf("%d cancels", b.cancels)
 				}
-			})
-		})
-	}
-}
-
-// Goal: a void of what cannot be cancelled is refused by name, before anything is
-// recorded or sent. Method: one refusal each.
-func TestVoidThatCannotCallOff(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		prepare func(w *world, o *orchestrator.Orchestrator, b *bank, id payment.ID)
-		want    payment.Reason
-	}{
-		"the provider cannot cancel": {func(_ *world, _ *orchestrator.Orchestrator, b *bank, _ payment.ID) {
-			b.traits.Fence = payment.FenceNone
-		}, payment.ReasonUnsupportedByProvider},
-		"too late to send": {func(_ *world, _ *orchestrator.Orchestrator, _ *bank, _ payment.ID) {
-			time.Sleep(21 * time.Hour)
-		}, payment.ReasonNotVoidable},
-		"a completion is open": {func(w *world, o *orchestrator.Orchestrator, b *bank, id payment.ID) {
-			b.visits = []visit{slowly(10*time.Second, fails)}
-			go func() { _, _ = o.Complete(w.Context(), back("back"), brought(id)) }()
-			time.Sleep(time.Second)
-		}, payment.ReasonNotVoidable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			b := newBank(payment.CompletionSend)
-			atBank(t, b, func(w *world, id payment.ID, authorize payment.Call) {
-				o := w.bootAt("one", b)
-				c.prepare(w, o, b, id)
-				before := w.operation(authorize).Child
-				_, err := o.Void(w.Context(), voids("void"), payment.Order{Payment: id})
-				if e, ok := errors.AsType[*payment.Error](err); !ok || e.Reason != c.want {
-					t.Errorf("got %v, want %s", err, c.want)
-				}
-				if _, err := w.store.Ledger("reader").Read(w.Context(), voids("void").OperationKey()); err == nil || b.cancels != 0 {
-					t.Errorf("a refused void left a trace, or one of %d cancels", b.cancels)
-				}
-				if after := w.operation(authorize).Child; after != before {
-					t.Errorf("the authorization's child was %q and is %q", before, after)
-				}
-				time.Sleep(5 * time.Minute)
 			})
 		})
 	}

@@ -18,7 +18,7 @@ import (
 const untilQuiet = 2 * time.Minute
 
 // calledOff checks how a void that called an authorization off and the payment stand.
-func (h *house) calledOff(p *process, id string, state, status string) {
+func (h *house) calledOff(p *process, id, state, status string) {
 	h.Helper()
 	got := p.order(h.Context(), planted("v"), "void", id, 0)
 	if got.state() != state || sumsOf(got.answer().GetPayment()) != (sums{Status: status}) && state != "FAILED" {
