@@ -15,6 +15,9 @@ import (
 // drive sends, judges and decides until the operation has an outcome or must
 // be left for later. One attempt is open at a time, and one send in the air.
 func (f *flight) drive(ctx context.Context) error {
+	if f.op().CallsOff() {
+		return f.callOff(ctx)
+	}
 	if f.onlyLooks() {
 		_, err := f.follow(ctx, decision{action: actionQuery, reason: "nothing is sent"})
 		return err

@@ -1,6 +1,7 @@
 package orchestrator_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,8 @@ import (
 type bank struct {
 	traits payment.Traits
 
+	credential string // "" means the first one
+
 	mu       sync.Mutex
 	status   string         // of the one authorization there is; "" before it arrives
 	visits   []visit        // a completion's, in the order in which keys are new; the last one repeats
@@ -29,6 +32,8 @@ type bank struct {
 	turns    map[payment.ProviderKey]int
 	cancels  int
 	blind    bool  // look-ups fail
+	nameless bool  // it does not tell the id of the authorization
+	mumbles  bool  // cancels are executed, and nobody hears of it
 	amount   int64 // that it says it holds; 0 if it does not say
 	captures bool  // what is authorized is captured at once
 }
@@ -53,7 +58,7 @@ func newBank(kind payment.CompletionKind) *bank {
 
 func (b *bank) Name() payment.AccountName { return "a" }
 func (b *bank) Traits() payment.Traits    { return b.traits }
-func (b *bank) Credential() string        { return "cred-1" }
+func (b *bank) Credential() string        { return cmp.Or(b.credential, "cred-1") }
 func (b *bank) Target() payment.Target {
 	return payment.Target{Driver: "sandbox", Environment: payment.EnvironmentSandbox, Host: "a"}
 }
@@ -78,6 +83,9 @@ func (b *bank) Send(ctx context.Context, s payment.Send, hash string) (payment.A
 		if b.status != "captured" {
 			b.status = "cancelled"
 		}
+		if b.mumbles {
+			return answered(500, ""), nil
+		}
 		return b.shows(), nil
 	case s.Method == payment.MethodAuthorize:
 		defer b.mu.Unlock()
@@ -85,6 +93,12 @@ func (b *bank) Send(ctx context.Context, s payment.Send, hash string) (payment.A
 			b.status = "requires_action"
 		}
 		return b.shows(), nil
+	case s.Method == payment.MethodVoid:
+		defer b.mu.Unlock()
+		b.status = "cancelled"
+		a := answered(200, "voided")
+		a.Reference = "void-1"
+		return a, nil
 	case s.Method != payment.MethodComplete:
 		defer b.mu.Unlock()
 		return authorized("other-1"), nil
@@ -122,7 +136,9 @@ func (b *bank) become(key payment.ProviderKey, status string) payment.Answer {
 // shows is the authorization as an answer. The caller holds mu.
 func (b *bank) shows() payment.Answer {
 	a := answered(200, b.status)
-	a.Reference = authorization
+	if !b.nameless {
+		a.Reference = authorization
+	}
 	if b.amount > 0 {
 		a.Amount = &payment.Money{MinorUnits: b.amount, CurrencyCode: "EUR"}
 	}
@@ -235,6 +251,21 @@ func (w *world) bootAt(name payment.BootID, b *bank, change ...func(*orchestrato
 	return w.boot(name, append(change, func(c *orchestrator.Config) {
 		c.Accounts = []orchestrator.ConfiguredAccount{{Account: b}}
 	})...)
+}
+
+// owned has somebody own the authorization of a payment who is about to cancel it.
+func (w *world) owned(id payment.ID) {
+	w.Helper()
+	s, err := w.store.Ledger("sweeper").Read(w.Context(), payment.OperationKey{Tenant: "default", ID: w.payment(id).Operations[0]})
+	if err != nil {
+		w.Fatal(err)
+	}
+	owned := s.Operation
+	owned.Owner, owned.Nonce, owned.OwnerUntil = "sweeper", "nonce", time.Now().Add(time.Minute)
+	owned.Epoch++
+	if _, err := w.store.Ledger("sweeper").Takeover(w.Context(), s, ledgerChange(owned)); err != nil {
+		w.Fatal(err)
+	}
 }
 
 func back(key payment.IdempotencyKey) payment.Call { return orderCall(payment.MethodComplete, key) }

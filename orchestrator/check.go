@@ -72,14 +72,14 @@ func sendable(s payment.State, step payment.StepName, kind payment.FenceKind) bo
 }
 
 // tooLate reports whether the operation is an authorization that nobody waits for
-// any more, the payer included: it is looked up and cancelled, not completed.
+// any more, the payer included, or that was called off: it is looked up and cancelled, not completed.
 func (f *flight) tooLate() bool {
 	op := f.op()
 	end := op.ResolveBy
 	if op.State == payment.StateRequiresAction {
 		end = f.o.actBy(op)
 	}
-	return op.Method == payment.MethodAuthorize && !f.o.cfg.Now().Before(end)
+	return op.Method == payment.MethodAuthorize && (op.CalledOff() || !f.o.cfg.Now().Before(end))
 }
 
 // actBy is until when the shopper may act.

@@ -192,7 +192,7 @@ func (f *flight) change(t payment.Transition, applied payment.Applied) (ledger.C
 		over.At = now // however late it gets through: past the deadline there is no other account
 		t = over
 	}
-	if settle, ok := t.(payment.Settle); ok && f.op().Joint() {
+	if settle, ok := t.(payment.Settle); ok && f.op().Joint() && !f.op().CallsOff() {
 		return f.changeBoth(settle, applied)
 	}
 	op, err := f.snap.Operation.Next(t)

@@ -33,7 +33,7 @@ func (o *Orchestrator) Complete(ctx context.Context, call payment.Call, order pa
 	return o.carryOut(ctx, call, order)
 }
 
-// joining reads the authorization that a completion is to go on with, and makes the
+// joining reads the authorization that an operation is to be one with, and makes the
 // snapshot that the claim is made from.
 func (o *Orchestrator) joining(ctx context.Context, ops []payment.Operation) (ledger.Snapshot, []payment.Operation, error) {
 	snap, err := o.cfg.Ledger.Read(ctx, ops[0].Key)
@@ -44,20 +44,20 @@ func (o *Orchestrator) joining(ctx context.Context, ops []payment.Operation) (le
 }
 
 // joined is the authorization once a completion has joined it, or why that cannot be.
-func joined(parent payment.Operation, child payment.OperationID) (payment.Operation, error) {
+func joined(parent, child payment.Operation) (payment.Operation, error) {
 	switch {
 	case parent.Child != "":
-		return parent, &payment.Error{Reason: payment.ReasonNotCompletable, Message: "another completion of the payment is open"}
+		return parent, &payment.Error{Reason: payment.ReasonNotCompletable, Message: "another completion or a void of the payment is open"}
 	case parent.Owner != "" || parent.Halted:
 		return parent, &payment.Error{
 			Reason: payment.ReasonParentUnknown, RetryAfter: time.Second,
 			Message: "the authorization is about to be cancelled, or a person must look first; try again with the same key",
 		}
 	}
-	return parent.Next(payment.Join{Child: child})
+	return parent.Next(payment.Join{Child: child.Key.ID})
 }
 
-// lookOnly is the attempt of a completion that sends nothing: its one step only says so.
+// lookOnly is the attempt of an operation that sends nothing: its one step only says so.
 func (o *Orchestrator) lookOnly(account Account, q nextAttempt) payment.Attempt {
 	a := o.attempt(account, q)
 	a.Steps = []payment.Step{{Name: payment.StepLook}}
@@ -185,7 +185,7 @@ func (f *flight) render(c ledger.Change, t payment.Settle, applied payment.Appli
 // If that cannot be read it may.
 func (f *flight) childAtWork(ctx context.Context) bool {
 	op := f.op()
-	if op.Child == "" {
+	if op.Child == "" || op.CalledOff() { // a void sends nothing
 		return false
 	}
 	child, err := f.o.cfg.Ledger.Read(ctx, payment.OperationKey{Tenant: op.Key.Tenant, ID: op.Child})

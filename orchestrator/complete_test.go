@@ -156,18 +156,8 @@ func TestCompletionIsRefused(t *testing.T) {
 			b.blind = true
 			_ = o.Visit(w.Context(), authorize.OperationKey())
 		}, payment.ReasonParentUnknown},
-		"somebody is about to cancel it": {payment.CompletionSend, func(w *world, _ *orchestrator.Orchestrator, _ *bank, _ payment.ID, authorize payment.Call) {
-			s, err := w.store.Ledger("sweeper").Read(w.Context(), authorize.OperationKey())
-			if err != nil {
-				w.Fatal(err)
-			}
-			owned := s.Operation
-			owned.Owner, owned.Nonce, owned.OwnerUntil = "sweeper", "nonce", time.Now().Add(time.Minute)
-			owned.Epoch++
-			c := ledgerChange(owned)
-			if _, err := w.store.Ledger("sweeper").Takeover(w.Context(), s, c); err != nil {
-				w.Fatal(err)
-			}
+		"somebody is about to cancel it": {payment.CompletionSend, func(w *world, _ *orchestrator.Orchestrator, _ *bank, id payment.ID, _ payment.Call) {
+			w.owned(id)
 		}, payment.ReasonParentUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (f *flight) claimOn(ctx context.Context, call payment.Call, order payment.O
 		if snap, ops, err = f.o.cfg.Ledger.Payment(ctx, call.Tenant, order.Payment); err != nil {
 			return f.o.refuse(ctx, call, 1, err)
 		}
-		if call.Method == payment.MethodComplete && len(ops) > 0 {
+		if joins(call.Method, snap.Payment) && len(ops) > 0 {
 			if snap, ops, err = f.o.joining(ctx, ops); err != nil {
 				return f.o.refuse(ctx, call, 1, err)
 			}
@@ -60,6 +60,7 @@ func (o *Orchestrator) planOrder(
 	call payment.Call, order payment.Order, snap ledger.Snapshot, ops []payment.Operation,
 ) (ledger.Change, payment.Instruction, error) {
 	now, p := o.cfg.Now(), snap.Payment
+	callsOff := call.Method == payment.MethodVoid && joins(call.Method, p)
 	account, err := o.accountOf(call.Method, p, ops)
 	if err != nil {
 		return ledger.Change{}, payment.Instruction{}, err
@@ -84,7 +85,7 @@ func (o *Orchestrator) planOrder(
 	if call.Method == payment.MethodComplete {
 		next.completes = ops[0].Reference
 	}
-	attempt, err := o.orderAttempt(account, next)
+	attempt, err := o.orderAttempt(account, next, callsOff)
 	if err != nil {
 		return ledger.Change{}, in, err
 	}
@@ -96,13 +97,23 @@ func (o *Orchestrator) planOrder(
 	if err != nil || !op.Joint() {
 		return ledger.Change{Operation: op, Payment: &p}, in, err
 	}
-	joins, err := joined(ops[0], op.Key.ID)
-	return ledger.Change{Operation: op, Payment: &p, Parent: &joins}, in, err
+	join := joined
+	if callsOff {
+		join = calledOff
+	}
+	parentNow, err := join(ops[0], op)
+	return ledger.Change{Operation: op, Payment: &p, Parent: &parentNow}, in, err
+}
+
+// joins reports whether an operation of the method is one with the authorization of
+// the payment, which both are claimed with.
+func joins(m payment.Method, p payment.Payment) bool {
+	return m == payment.MethodComplete || m == payment.MethodVoid && p.Unsettled()
 }
 
 // orderAttempt prepares the one attempt of an order.
-func (o *Orchestrator) orderAttempt(account Account, q nextAttempt) (payment.Attempt, error) {
-	if q.call.Method == payment.MethodComplete && account.Traits().Completion == payment.CompletionLook {
+func (o *Orchestrator) orderAttempt(account Account, q nextAttempt, callsOff bool) (payment.Attempt, error) {
+	if callsOff || q.call.Method == payment.MethodComplete && account.Traits().Completion == payment.CompletionLook {
 		return o.lookOnly(account, q), nil
 	}
 	attempt, err := o.prepare(account, q)
@@ -125,6 +136,8 @@ func (o *Orchestrator) accountOf(m payment.Method, p payment.Payment, ops []paym
 		return nil, &payment.Error{
 			Reason: payment.ReasonNoRoute, Message: fmt.Sprintf("account %s is not configured as it was for this payment", p.Account),
 		}
+	case m == payment.MethodVoid && joins(m, p):
+		return account, o.mayCallOff(account, ops[0])
 	case !account.Traits().Supports(m) && (m != payment.MethodComplete || account.Traits().Completion != payment.CompletionLook):
 		return nil, &payment.Error{
 			Reason: payment.ReasonUnsupportedByProvider, Message: fmt.Sprintf("the provider of account %s has no %s", p.Account, m),

@@ -31,6 +31,9 @@ func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (paymen
 
 // resume asks the provider first: most of what was left behind has happened.
 func (f *flight) resume(ctx context.Context) error {
+	if f.op().CallsOff() {
+		return f.callOff(ctx)
+	}
 	d, err := f.query(ctx)
 	if err != nil {
 		return err

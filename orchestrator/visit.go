@@ -53,6 +53,9 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 		return nil
 	}
 	f.report, f.notBefore = known(op), op.Current().Deadline.Add(f.o.cfg.TakeoverGrace)
+	if op.CallsOff() {
+		return f.revisitCallOff(ctx)
+	}
 	if err := f.unseal(); err != nil {
 		f.log().ErrorContext(ctx, "the stored request cannot be read", "error", err)
 		return f.strand(ctx, "the stored request cannot be read")
@@ -73,7 +76,7 @@ func (f *flight) visit(ctx context.Context, key payment.OperationKey) error {
 		return f.postpone(ctx, d.reason)
 	case stranded:
 		return f.strand(ctx, reason)
-	case op.State == payment.StatePending, op.State == payment.StateRequiresAction && !f.unfinished(), f.o.cfg.Now().Before(f.notBefore):
+	case f.othersDecide(), f.o.cfg.Now().Before(f.notBefore):
 		return f.postpone(ctx, cmp.Or(d.reason, "the provider has not decided yet"))
 	}
 	if f.childAtWork(ctx) {
@@ -103,10 +106,18 @@ func (f *flight) settles(d decision) bool {
 
 // unfinished reports whether the shopper has not acted in time, so that the
 // authorization is to be cancelled: also one that was declined, as long as the
-// shopper could try again.
+// shopper could try again. One that is called off is, pending or not.
 func (f *flight) unfinished() bool {
 	account := f.account()
-	return f.op().State == payment.StateRequiresAction && f.tooLate() && account != nil && account.Traits().Fence != payment.FenceNone
+	waits := f.op().State == payment.StateRequiresAction || f.op().CalledOff()
+	return waits && f.tooLate() && account != nil && account.Traits().Fence != payment.FenceNone
+}
+
+// othersDecide reports whether the provider or the shopper is to decide, in time, so
+// that nothing is sent.
+func (f *flight) othersDecide() bool {
+	op := f.op()
+	return (op.State == payment.StatePending || op.State == payment.StateRequiresAction) && !f.unfinished()
 }
 
 // goOn owns the operation for what a look has decided, and drives it on.
@@ -138,8 +149,7 @@ func (f *flight) stranded() (reason string, yes bool) {
 		return "the account is no longer configured", true
 	case account.Target() != attempt.Target:
 		return movedReason, true
-	case f.op().State == payment.StatePending, f.op().State == payment.StateRequiresAction && !f.unfinished():
-		// Nothing would be sent: others decide, in time.
+	case f.othersDecide():
 		return "the provider has not decided for long", !f.o.cfg.Now().Before(f.op().Created.Add(maxPending))
 	case attempt.Stopped && !account.Traits().Finds(f.op().Method, f.object()) && f.op().Method != payment.MethodAuthorize:
 		return stoppedReason, true
@@ -177,7 +187,7 @@ func (f *flight) lasting(reason string) string {
 func (f *flight) postpone(ctx context.Context, reason string) error {
 	now, op := f.o.cfg.Now(), f.op()
 	due := f.o.nextLook(op, now)
-	if op.Response == nil && now.Before(f.notBefore) && f.notBefore.Before(due) {
+	if (op.Response == nil || op.CalledOff()) && now.Before(f.notBefore) && f.notBefore.Before(due) {
 		due = f.notBefore
 	}
 	return f.commit(ctx, payment.Park{Report: f.report, Reason: reason, At: now, Due: due, Older: op.Current().Deadline}, payment.Applied{})

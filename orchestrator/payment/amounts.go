@@ -66,6 +66,9 @@ func (p Payment) Reserve(call Call, o Order, t Traits, at time.Time) (Payment, R
 		p.RefundReserved += r.Held
 	case MethodVoid:
 		r.Amount.MinorUnits = p.Capturable()
+		if p.Unsettled() {
+			r.Amount = p.Amount // which is not held yet, and is not to be
+		}
 		p.Voiding = call.OperationKey().ID
 	case MethodComplete:
 		r.Amount = p.Amount // its parent's; it holds nothing of its own
@@ -83,6 +86,12 @@ func (p Payment) allows(m Method, o Order) error {
 	case MethodRefund:
 		left, none, exceeds = p.Refundable(), ReasonNotRefundable, ReasonExceedsCaptured
 	case MethodVoid:
+		if p.Voiding != "" {
+			return &Error{Reason: none, Message: "another void of the payment is open"}
+		}
+		if p.Unsettled() {
+			return nil
+		}
 		if p.CaptureReserved == 0 {
 			left = p.Capturable()
 		}
@@ -119,6 +128,12 @@ func (p Payment) allows(m Method, o Order) error {
 		}
 	}
 	return nil
+}
+
+// Unsettled reports whether the provider knows the authorization and has not ended it,
+// so that nothing is held yet and it can only be called off.
+func (p Payment) Unsettled() bool {
+	return p.Status == StatusRequiresAction || p.Status == StatusPending
 }
 
 // lacks says why a payment does not allow a method at all.
@@ -162,8 +177,11 @@ func (p Payment) After(op Operation, applied Applied, at time.Time) (Payment, er
 func (p Payment) after(op Operation, applied Applied, at time.Time) (Payment, error) {
 	p.Version++
 	p.Updated = at
-	if op.Method == MethodComplete {
-		return p, nil // what it does to the payment, its parent shows
+	if op.Joint() { // what it does to the payment, its parent shows
+		if op.State.Final() && p.Voiding == op.Key.ID {
+			p.Voiding = ""
+		}
+		return p, nil
 	}
 	done := op.State == StateSucceeded
 	if done && (applied.Amount.CurrencyCode != p.Amount.CurrencyCode || applied.Amount.MinorUnits <= 0) {

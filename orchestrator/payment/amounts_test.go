@@ -74,6 +74,8 @@ func TestReserve(t *testing.T) {
 		"void of what is left":         {payment: captured(400), method: payment.MethodVoid, amount: 600},
 		"void while a capture is open": {payment: capturing, method: payment.MethodVoid, reason: payment.ReasonNotVoidable},
 		"void twice":                   {payment: voiding, method: payment.MethodVoid, reason: payment.ReasonNotVoidable},
+		"void of what is pending":      {payment: pending, method: payment.MethodVoid, amount: 1000},
+		"void of what is unknown":      {payment: unknown, method: payment.MethodVoid, reason: payment.ReasonParentUnknown},
 		"void of what is captured":     {payment: captured(1000), method: payment.MethodVoid, reason: payment.ReasonNotVoidable},
 	} {
 		t.Run(name, func(t *testing.T) {

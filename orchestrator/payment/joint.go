@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// Joint reports whether the operation is one with its parent: it goes on with an
-// authorization that waits for the shopper, and what it learns is the outcome of
-// both. While it works it is the parent's only Child, and its claim and its outcome
-// write the parent too. It has no effect of its own.
+// Joint reports whether the operation is one with its parent, an authorization that
+// has not ended. While it works it is the parent's only Child, and its claim writes
+// the parent too. It has no effect of its own: it is a completion, or it CallsOff.
 //
-// When the parent has ended without it, it ends the same way; see SameEnd.
-func (op Operation) Joint() bool { return op.Method == MethodComplete }
+// What a completion learns is the outcome of both, and its outcome writes the parent
+// too. When the parent has ended without it, it ends the same way; see SameEnd.
+func (op Operation) Joint() bool { return op.Method == MethodComplete || op.CallsOff() }
 
 // WaitsFor reports whether the authorization still waits for what this child of it
 // brings: nobody cancels it, and no person must look first.
@@ -29,16 +29,20 @@ func (op Operation) SameEnd(r Report, at time.Time) Settle {
 	return Settle{Report: r, State: op.State, Decline: op.Decline, Failure: op.Failure, At: at}
 }
 
-// Join makes a child the one that goes on with an authorization. Nobody owns that
-// then: whoever does is about to cancel it.
+// Join makes a child the one that goes on with an authorization, or has it CalledOff.
+// Nobody owns that then: whoever does is about to cancel it.
 type Join struct {
 	Child OperationID
+	At    time.Time // of a void: the authorization is due from then on
 }
 
 func (t Join) apply(op *Operation) error {
+	off := OperationKey{ID: t.Child}.Method() == MethodVoid
 	switch {
-	case op.Method != MethodAuthorize || op.State != StateRequiresAction:
-		return errors.New("only an authorization that waits for the shopper is gone on with")
+	case op.Method != MethodAuthorize || op.State != StateRequiresAction && (!off || op.State != StatePending):
+		return errors.New("only an authorization that waits for the shopper is gone on with, or one that is pending called off")
+	case off == t.At.IsZero():
+		return fmt.Errorf("%q joins at %s", t.Child, t.At)
 	case t.Child == "" || op.Child != "":
 		return fmt.Errorf("%q joins beside %q", t.Child, op.Child)
 	case op.Owner != "":
@@ -47,6 +51,9 @@ func (t Join) apply(op *Operation) error {
 		return errors.New("halted until a person has looked")
 	}
 	op.Child = t.Child
+	if off {
+		op.NextCheck = t.At
+	}
 	return nil
 }
 

@@ -58,14 +58,19 @@ func (h *house) audit() {
 	h.auditAmazon()
 }
 
-// joined checks that a completion has no effect of its own, and ends as its
-// authorization does unless it failed alone.
+// joined checks that an operation that is one with its authorization has no effect of
+// its own; that a completion ends as that does unless it failed alone, and a void that
+// called it off succeeds where that had no effect.
 func (h *house) joined(op, parent payment.Operation) {
 	h.Helper()
 	if effects := h.effectsOf(op); len(effects) != 0 {
-		h.Errorf("a completion has effects: %+v", effects)
+		h.Errorf("a %s that is one with its authorization has effects: %+v", op.Method, effects)
 	}
-	if op.State.Final() && op.State != payment.StateFailed && op.State != parent.State {
+	if op.CallsOff() {
+		if op.State.Final() && (!parent.State.Final() || (op.State == payment.StateSucceeded) == (parent.State == payment.StateSucceeded)) {
+			h.Errorf("a void that called off an authorization ended in %s, and that in %s", op.State, parent.State)
+		}
+	} else if op.State.Final() && op.State != payment.StateFailed && op.State != parent.State {
 		h.Errorf("a completion ended in %s, its authorization in %s", op.State, parent.State)
 	}
 	if parent.State.Final() && parent.Child != "" {

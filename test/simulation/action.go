@@ -27,6 +27,9 @@ func (w *world) actions() []weighted[func()] {
 	if on := w.waiting(); len(on) > 0 && w.shoppers > 0 {
 		list = append(list, weighted[func()]{8, func() { w.completion(on[w.rng.IntN(len(on))]) }})
 	}
+	if on := w.unsettled(); len(on) > 0 && w.orders > 0 {
+		list = append(list, weighted[func()]{5, func() { w.callOff(on[w.rng.IntN(len(on))]) }})
+	}
 	if n := len(w.copies); n > 0 {
 		list = append(list, weighted[func()]{4, func() { w.deliver(w.rng.IntN(n)) }})
 	}

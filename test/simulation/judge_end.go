@@ -52,8 +52,10 @@ func (j *judge) quietly() bool {
 // queued reports whether an operation is before a person.
 func (j *judge) queued(op payment.Operation) bool {
 	return slices.ContainsFunc(j.noticed, func(a payment.Attention) bool {
-		// A completion waits for its authorization, which may be before a person.
-		return a.Tenant == op.Key.Tenant && (a.Operation == op.Key.ID || op.Method == payment.MethodComplete && a.Operation == op.Parent)
+		// A completion and a void that calls off wait for their authorization, which may
+		// be before a person.
+		waits := op.Method == payment.MethodComplete || callsOff(op)
+		return a.Tenant == op.Key.Tenant && (a.Operation == op.Key.ID || waits && a.Operation == op.Parent)
 	})
 }
 

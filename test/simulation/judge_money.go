@@ -62,10 +62,11 @@ func tried(op payment.Operation, p *provider) bool {
 func (j *judge) outcome(op payment.Operation) {
 	h, name, effects := j.w.history, j.name(op.Key), j.effectsOf(op)
 	switch {
-	case op.Method == payment.MethodComplete:
+	case op.Method == payment.MethodComplete, callsOff(op):
 		if len(effects) > 0 {
 			h.violate("I1", "%s has an effect of its own", name)
 		}
+		j.voidedFirst(op)
 	case len(effects) > 1:
 		h.violate("I1", "%s has %d effects", name, len(effects))
 	case op.State == payment.StateSucceeded && len(effects) == 0:

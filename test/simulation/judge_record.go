@@ -44,6 +44,9 @@ func (j *judge) version(old, now payment.Operation) {
 	if now.Method == payment.MethodComplete {
 		j.joint(old, now)
 	}
+	if callsOff(now) {
+		j.callOff(old, now)
+	}
 	h.logf("  %s is %s, epoch %d, attempts %d%s", name, now.State, now.Epoch, len(now.Attempts), parked(now))
 }
 
@@ -156,6 +159,9 @@ func (j *judge) filed(op payment.Operation) {
 
 // undecided says why an operation may not be negative now; "" if it may.
 func (j *judge) undecided(old, now payment.Operation) string {
+	if callsOff(now) {
+		return "" // it is sent nowhere; callOff judges its end
+	}
 	if now.Method == payment.MethodComplete {
 		return j.aloneInDoubt(now, now.Current().Evidence)
 	}

@@ -127,7 +127,7 @@ func rare() []string {
 	return []string{
 		"state FENCING", "state REQUIRES_ACTION", "cancel", "cancelled with effect", "takeover of a fence", "late outcome under a fence", "payment moved",
 		"event: outside", "event: orphan", "attention: orphan", "orphan matched", "refused: AMOUNT_EXCEEDS_CAPTURED", "refused: PAYMENT_NOT_VOIDABLE",
-		"completion failed alone", "refused: PAYMENT_NOT_COMPLETABLE", "refused: UNSUPPORTED_BY_PROVIDER", "refused: LEDGER_FULL", "refused: OVERLOADED",
+		"completion failed alone", "called off", "called off too late", "refused: PAYMENT_NOT_COMPLETABLE", "refused: UNSUPPORTED_BY_PROVIDER", "refused: LEDGER_FULL", "refused: OVERLOADED",
 	}
 }
 

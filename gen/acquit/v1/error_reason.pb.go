@@ -104,9 +104,10 @@ const (
 	// FAILED_PRECONDITION: the status of the payment does not allow a refund.
 	// Nothing was sent. Read the payment and decide anew.
 	ErrorReason_ERROR_REASON_PAYMENT_NOT_REFUNDABLE ErrorReason = 18
-	// FAILED_PRECONDITION: the status of the payment, or an open capture, does not
-	// allow a void. Nothing was sent. Read the payment and decide anew: a captured
-	// payment is refunded.
+	// FAILED_PRECONDITION: the status of the payment, or an open capture, completion
+	// or void, does not allow a void, or it is too late to cancel an authorization
+	// that has not ended. Nothing was sent. Read the payment and decide anew: a
+	// captured payment is refunded.
 	ErrorReason_ERROR_REASON_PAYMENT_NOT_VOIDABLE ErrorReason = 19
 	// FAILED_PRECONDITION: the payment does not wait for an action of the shopper.
 	// Nothing was sent. Read the payment: the authorization may have ended.

@@ -1399,8 +1399,8 @@ type Operation struct {
 	// The payment it belongs to.
 	PaymentId string `protobuf:"bytes,10,opt,name=payment_id,json=paymentId,proto3" json:"payment_id,omitempty"`
 	// The amount of this operation, resolved when the request left it to "the
-	// rest". For Void the amount released, for CompleteAuthorization that of the
-	// authorization.
+	// rest". For Void the amount released, for CompleteAuthorization and for a Void
+	// of an authorization that had not ended that of the authorization.
 	Amount *Money `protobuf:"bytes,11,opt,name=amount,proto3" json:"amount,omitempty"`
 	// When it was recorded, before anything was sent.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`

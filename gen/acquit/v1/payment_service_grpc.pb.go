@@ -100,8 +100,14 @@ type PaymentServiceClient interface {
 	// key); UNSUPPORTED_BY_PROVIDER (do not retry).
 	Refund(ctx context.Context, in *RefundRequest, opts ...grpc.CallOption) (*RefundResponse, error)
 	// Void releases what is authorized and not captured. While it is open no
-	// capture begins. A payment that is PENDING or REQUIRES_ACTION holds nothing yet
-	// and is PAYMENT_NOT_VOIDABLE.
+	// capture begins.
+	//
+	// A payment that is PENDING or REQUIRES_ACTION holds nothing yet: its
+	// authorization is cancelled at the provider, and no completion begins
+	// meanwhile. The void is SUCCEEDED once the authorization has ended without an
+	// effect, and FAILED if that succeeded first: the payment shows what is held or
+	// captured, and another key can void or refund it. Until either is known the
+	// void is UNKNOWN, and a retry with the same key tells more.
 	//
 	// Errors beside those of every keyed call: NOT_FOUND (correct the id);
 	// PAYMENT_NOT_VOIDABLE (read the payment and decide anew); PARENT_UNKNOWN (wait
@@ -319,8 +325,14 @@ type PaymentServiceServer interface {
 	// key); UNSUPPORTED_BY_PROVIDER (do not retry).
 	Refund(context.Context, *RefundRequest) (*RefundResponse, error)
 	// Void releases what is authorized and not captured. While it is open no
-	// capture begins. A payment that is PENDING or REQUIRES_ACTION holds nothing yet
-	// and is PAYMENT_NOT_VOIDABLE.
+	// capture begins.
+	//
+	// A payment that is PENDING or REQUIRES_ACTION holds nothing yet: its
+	// authorization is cancelled at the provider, and no completion begins
+	// meanwhile. The void is SUCCEEDED once the authorization has ended without an
+	// effect, and FAILED if that succeeded first: the payment shows what is held or
+	// captured, and another key can void or refund it. Until either is known the
+	// void is UNKNOWN, and a retry with the same key tells more.
 	//
 	// Errors beside those of every keyed call: NOT_FOUND (correct the id);
 	// PAYMENT_NOT_VOIDABLE (read the payment and decide anew); PARENT_UNKNOWN (wait

@@ -25,8 +25,12 @@ func jointProperties() []property {
 		{"is told of itself when its parent moved too", "", jointBoth},
 		{"repeated as an outcome after its parent moved on is one outcome", "", jointRepeatedMoved},
 		{"keeps the parent's references with the parent", "", jointReferences},
+		{"that calls off is claimed with a parent that waits, and makes it due", "", func(w *world) { callsOffClaim(w, payment.StateRequiresAction) }},
+		{"that calls off is claimed with a parent that is pending, and makes it due", "", func(w *world) { callsOffClaim(w, payment.StatePending) }},
+		{"that calls off is the only child", "", callsOffAlone},
 	}
 	for _, to := range []payment.State{payment.StateSucceeded, payment.StateDeclined, payment.StateFailed} {
+		all = append(all, property{"that calls off ends after its parent was " + string(to), "", func(w *world) { callsOffEnds(w, to) }})
 		all = append(all, property{"ends together with its parent as " + string(to), "", func(w *world) { jointEnds(w, to) }})
 	}
 	return all

@@ -40,17 +40,23 @@ func (s *Store) keepParent(op payment.Operation, raw []byte) {
 }
 
 // joins is what is wrong with the parent of a claim: the child joins one that waits
-// for the shopper, and nothing else of it changes.
+// for the shopper, and nothing else of it changes. A void joins one that is pending too,
+// and makes it due.
 func (s *Store) joins(f *faults, name string, snap ledger.Snapshot, c ledger.Change) {
 	if c.Parent == nil {
 		return
 	}
 	old, p := snap.Parent, *c.Parent
 	f.unless(s.returnedParent(snap), "%s with a parent that no ledger returned", name)
-	f.unless(old.State == payment.StateRequiresAction && old.Owner == "" && old.Child == "" && !old.Halted,
+	off := c.Operation.CallsOff()
+	waits := old.State == payment.StateRequiresAction || off && old.State == payment.StatePending
+	f.unless(waits && old.Owner == "" && old.Child == "" && !old.Halted,
 		"%s joins a parent in state %s, of owner %q, with child %q", name, old.State, old.Owner, old.Child)
 	want := old
 	want.Child = c.Operation.Key.ID
+	if off {
+		want.NextCheck = c.Operation.Created
+	}
 	f.unless(cmp.Equal(want, p, cmpopts.EquateEmpty()), "%s changes more of its parent than who its child is", name)
 }
 
@@ -61,11 +67,12 @@ func (s *Store) parts(f *faults, name string, snap ledger.Snapshot, c ledger.Cha
 	if c.Parent == nil {
 		f.unless(!op.Joint() || !op.State.Answers() || op.State == snap.Operation.State || old.Child != op.Key.ID,
 			"%s answers and stays its parent's child", name)
-		f.unless(!op.Joint() || !op.State.Final() || old.State.Final() && old.State == op.State,
+		f.unless(!op.Joint() || !op.State.Final() || old.State.Final() && agree(op, old),
 			"%s ends as %s beside a parent that is %s", name, op.State, old.State)
 		return
 	}
 	p := *c.Parent
+	f.unless(!op.CallsOff(), "%s, which only calls its parent off, writes it", name)
 	f.kept(name+" and of its parent", old, p)
 	f.unless(s.returnedParent(snap), "%s with a parent that no ledger returned", name)
 	f.unless(old.State == payment.StateRequiresAction && old.Child == op.Key.ID, "%s writes a parent in state %s, with child %q", name, old.State, old.Child)
@@ -84,6 +91,15 @@ func (s *Store) parts(f *faults, name string, snap ledger.Snapshot, c ledger.Cha
 	}
 }
 
+// agree reports whether a child has ended as its parent calls for: a completion the
+// same way, and a void that called it off with success unless the parent had that.
+func agree(child, parent payment.Operation) bool {
+	if child.CallsOff() {
+		return (child.State == payment.StateSucceeded) == (parent.State != payment.StateSucceeded)
+	}
+	return child.State == parent.State
+}
+
 // returnedParent is returned for the parent that a change was made from.
 func (s *Store) returnedParent(snap ledger.Snapshot) bool {
 	return s.returned(ledger.Snapshot{Operation: snap.Parent, Revision: ledger.Revision{Operation: snap.Revision.Parent}})
@@ -100,5 +116,5 @@ func (d Dump) child(f *faults, op payment.Operation) {
 	}
 	child, known := d.Operations[payment.OperationKey{Tenant: op.Key.Tenant, ID: op.Child}]
 	f.unless(known && child.Joint() && child.Parent == op.Key.ID && !child.State.Answers(), "operation %s has child %s, which is %q", op.Key.ID, op.Child, child.State)
-	f.unless(slices.Contains([]payment.State{payment.StateRequiresAction, payment.StateFencing}, op.State), "operation %s in state %s has a child", op.Key.ID, op.State)
+	f.unless(slices.Contains([]payment.State{payment.StateRequiresAction, payment.StateFencing}, op.State) || op.CalledOff() && op.State == payment.StatePending, "operation %s in state %s has a child", op.Key.ID, op.State)
 }

@@ -45,6 +45,8 @@ const (
 	sandbox     = "orchestrator/mapping/sandbox.csv"
 	memory      = "orchestrator/ledger/ledgertest/memory_ledger.go"
 	complete    = "orchestrator/complete.go"
+	calloff     = "orchestrator/calloff.go"
+	called      = "orchestrator/payment/calloff.go"
 	joint       = "orchestrator/ledger/ledgertest/memory_joint.go"
 	contract    = "orchestrator/ledger/ledger.go"
 	idempotency = "interceptors/idempotency.go"
@@ -189,6 +191,16 @@ func jointMutants() []mutant {
 		}}},
 		{"a look that found nothing settled ends both", []edit{{
 			complete, "	d.settle.Apart = true\n	return d\n}\n\n// refusedAlone", "	return d\n}\n\n// refusedAlone",
+		}}},
+		{"a void that ends before its authorization", []edit{{
+			calloff, "	parent := f.snap.Parent\n	if !parent.State.Final() {\n", "	parent := f.snap.Parent\n	if parent.State == payment.StatePending || parent.State == payment.StateRequiresAction {\n",
+		}}},
+		{"a void that succeeds whatever its authorization did", []edit{{
+			called, "	if op.State != StateSucceeded {\n		r.Evidence", "	if op.State.Final() {\n		r.Evidence",
+		}}},
+		{"what was called off ends by the answer to the cancel", []edit{{
+			fence, "	found, err := f.query(ctx)\n	if err != nil {\n		return true, err\n	}\n	if found.action",
+			"	if f.op().CalledOff() {\n		f.report.Evidence = payment.EvidenceNoEffectSticky\n		return true, f.settle(ctx, f.outcomeOf(payment.StateFailed, payment.Answer{}, payment.Verdict{}))\n	}\n	found, err := f.query(ctx)\n	if err != nil {\n		return true, err\n	}\n	if found.action",
 		}}},
 	}
 }
