@@ -16,7 +16,7 @@ type sweep struct {
 
 // startSweep begins to look after what is due. It outlives ctx: it takes up
 // nothing new after stop, and what it had taken up ends with the drain.
-func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records reconcile.Records, l *lifecycle) (*sweep, error) {
+func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records reconcile.CensusRecords, l *lifecycle) (*sweep, error) {
 	r, err := reconcile.New(reconcile.Config{
 		Ledger: records, Visitor: core.orchestrator, Logger: t.logger, Every: c.Sweep.Every, PerAccount: c.Sweep.PerAccount,
 		Meter: t.meter.Meter("github.com/acquitpay/acquit/orchestrator/reconcile"),
@@ -28,14 +28,21 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 	if err != nil {
 		return nil, err
 	}
+	census, err := reconcile.NewCensus(reconcile.CensusConfig{
+		Ledger: records, Logger: t.logger, Every: 3 * c.Sweep.Every, Meter: t.meter.Meter("github.com/acquitpay/acquit/orchestrator/reconcile"),
+	})
+	if err != nil {
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &sweep{cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(s.ended)
-		var both sync.WaitGroup
-		both.Go(func() { r.Run(running) })
-		both.Go(func() { orphans.Run(running) })
-		both.Wait()
+		var all sync.WaitGroup
+		all.Go(func() { r.Run(running) })
+		all.Go(func() { orphans.Run(running) })
+		all.Go(func() { census.Run(running) })
+		all.Wait()
 	}()
 	l.add("sweep", s.wait)
 	return s, nil

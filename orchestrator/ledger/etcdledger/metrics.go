@@ -14,11 +14,12 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// timing records how long each kind of transaction takes, and how it ends, and
-// what could not be read.
+// timing records how long each kind of transaction takes, and how it ends, what
+// could not be read, and how full the store is.
 type timing struct {
 	duration   metric.Float64Histogram
 	unreadable metric.Int64Counter
+	quota      metric.Float64Gauge
 }
 
 func newTiming(m metric.Meter) (timing, error) {
@@ -38,12 +39,22 @@ func newTiming(m metric.Meter) (timing, error) {
 	if err != nil {
 		return timing{}, fmt.Errorf("etcdledger: %w", err)
 	}
-	return timing{duration: h, unreadable: u}, nil
+	q, err := m.Float64Gauge("acquit.ledger.quota.used", metric.WithUnit("1"),
+		metric.WithDescription("Part of etcd's quota that is in use, of the fullest member that answers."))
+	if err != nil {
+		return timing{}, fmt.Errorf("etcdledger: %w", err)
+	}
+	u.Add(context.Background(), 0, kindOf("open")) // a rate of one that appears with its first event is not seen
+	return timing{duration: h, unreadable: u, quota: q}, nil
 }
 
 // passedOver counts a record that could not be read.
 func (t timing) passedOver(ctx context.Context, kind string) {
-	t.unreadable.Add(ctx, 1, metric.WithAttributes(attribute.String("acquit.ledger.record", kind)))
+	t.unreadable.Add(ctx, 1, kindOf(kind))
+}
+
+func kindOf(record string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("acquit.ledger.record", record))
 }
 
 // start begins a measurement; what it returns ends it.
