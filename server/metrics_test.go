@@ -31,7 +31,7 @@ func TestMetricsAreTheTable(t *testing.T) {
 	r := start(t, func(c *Config) {
 		withWebhooks(t, "a secret of webhooks")(c)
 		c.Sweep.Every = 100 * time.Millisecond
-		c.Sweep.Recheck = 10 * time.Millisecond  // so that visits are made
+		c.Sweep.Recheck = 10 * time.Millisecond // so that visits are made
 	})
 	client := acquitv1.NewPaymentServiceClient(r.dial(t))
 	for key, token := range map[string]string{
