@@ -9,7 +9,6 @@ import (
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
@@ -92,8 +91,7 @@ func (t *translator) refuse(ctx context.Context, fullMethod string, err error) r
 	}
 	logging.AddFields(ctx, fields)
 	trace.SpanFromContext(ctx).SetAttributes(attribute.String("acquit.error_reason", name))
-	t.meters.refusals.Add(ctx, 1, metric.WithAttributes(
-		attribute.String("rpc.method", fullMethod), attribute.String("reason", name)))
+	t.meters.refusals.Add(ctx, 1, refused(fullMethod, name))
 	return r
 }
 

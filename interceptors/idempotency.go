@@ -9,7 +9,6 @@ import (
 
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/logging"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -72,7 +71,7 @@ func (i *idempotency) intercept(ctx context.Context, req any, info *grpc.UnarySe
 // tell says what kind of answer it is: to the caller, the log and the counters.
 func (i *idempotency) tell(ctx context.Context, call payment.Call, a answer) {
 	setHeader(ctx, headerShouldRetry, strconv.FormatBool(!a.reply.Stored))
-	method := metric.WithAttributes(attribute.String("method", string(call.Method)))
+	method := ofMethod(call.Method)
 	if a.replayed {
 		setHeader(ctx, headerReplayed, "true")
 		i.meters.replays.Add(ctx, 1, method)
@@ -156,7 +155,7 @@ func (c *keyedCall) beginWait(ctx context.Context) (leave func(), err error) {
 		return nil, err
 	}
 	c.waited = true
-	c.meters.waits.Add(ctx, 1, metric.WithAttributes(attribute.String("method", string(c.call.Method))))
+	c.meters.waits.Add(ctx, 1, ofMethod(c.call.Method))
 	return leave, nil
 }
 
@@ -241,7 +240,7 @@ func (c *keyedCall) interim(ctx context.Context, op payment.Operation) (answer, 
 }
 
 func (c *keyedCall) resume(ctx context.Context, op payment.Operation) (answer, error) {
-	c.meters.resumes.Add(ctx, 1, metric.WithAttributes(attribute.String("method", string(c.call.Method))))
+	c.meters.resumes.Add(ctx, 1, ofMethod(c.call.Method))
 	reply, err := c.keys.Resume(ctx, op)
 	return answer{reply: reply}, err
 }

@@ -3,9 +3,14 @@ package interceptors
 import (
 	"context"
 	"log/slog"
+	"strings"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+
+	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 // meters are the instruments of the chain. Durations and codes of calls are the
@@ -24,7 +29,7 @@ type meters struct {
 // that counts nothing: metrics are no reason to refuse payments.
 func newMeters(m metric.Meter, logger *slog.Logger) meters {
 	b := builder{meter: m, logger: logger}
-	return meters{
+	out := meters{
 		refusals: b.counter("acquit.call.refusals", "Calls answered with an error, by method and reason."),
 		panics:   b.counter("acquit.call.panics", "Panics recovered in a call."),
 		replays:  b.counter("acquit.idempotency.replays", "Stored replies that were sent again."),
@@ -33,6 +38,39 @@ func newMeters(m metric.Meter, logger *slog.Logger) meters {
 		waits:    b.counter("acquit.idempotency.waits", "Waits for another call with the same key."),
 		waiters:  b.gauge("acquit.idempotency.waiters", "Calls waiting for another with the same key."),
 	}
+	out.startAtZero(context.Background())
+	return out
+}
+
+// startAtZero makes the counters exist before they count for the first time: whoever
+// computes a rate does not see the one event with which a counter appears. Of the
+// refusals only those of a reused key do: somebody is woken by a few of them.
+func (m meters) startAtZero(ctx context.Context) {
+	m.panics.Add(ctx, 0)
+	m.waiters.Add(ctx, 0)
+	known := &methods{}
+	for _, rpc := range acquitv1.PaymentService_ServiceDesc.Methods {
+		full := "/" + acquitv1.PaymentService_ServiceDesc.ServiceName + "/" + rpc.MethodName
+		about := known.find(full)
+		if !about.keyed {
+			continue
+		}
+		m.refusals.Add(ctx, 0, refused(full, string(payment.ReasonKeyReused)))
+		for _, c := range []metric.Int64Counter{m.replays, m.interims, m.resumes, m.waits} {
+			c.Add(ctx, 0, ofMethod(about.verb))
+		}
+	}
+}
+
+// ofMethod says which verb of the contract something is counted for.
+func ofMethod(m payment.Method) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("payment.operation", string(m)))
+}
+
+// refused says which rpc was refused, and for what reason.
+func refused(fullMethod, reason string) metric.MeasurementOption {
+	return metric.WithAttributes(
+		attribute.String("rpc.method", strings.TrimPrefix(fullMethod, "/")), attribute.String("acquit.error_reason", reason))
 }
 
 type builder struct {

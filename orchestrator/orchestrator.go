@@ -157,7 +157,8 @@ func New(cfg Config) (*Orchestrator, error) {
 	if err := cfg.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
-	m, err := newMetrics(cfg.Meter.Meter("github.com/acquitpay/acquit/orchestrator"))
+	meter := cfg.Meter.Meter("github.com/acquitpay/acquit/orchestrator")
+	m, err := newMetrics(meter)
 	if err != nil {
 		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
@@ -184,6 +185,10 @@ func New(cfg Config) (*Orchestrator, error) {
 			}
 		}
 		o.accounts[a.Account.Name()], o.doubtful[a.Account.Name()] = a.Account, a.MayRepeat
+	}
+	m.startAtZero(context.Background(), cfg.Accounts)
+	if err := o.observePauses(meter); err != nil {
+		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
 	return o, nil
 }

@@ -32,6 +32,9 @@ func serveAside(c Config, bound listeners, t *telemetry, ready *readiness, in *e
 	if err != nil {
 		return err
 	}
+	if err := ready.observe(t.meter.Meter("github.com/acquitpay/acquit/server")); err != nil {
+		return err
+	}
 	serveHTTP(l, "ops_addr", bound.ops, mutual, opsHandler(t.registry, ready))
 	serveHTTP(l, "http_addr", bound.http, plainTLS, in)
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	otelmetric "go.opentelemetry.io/otel/metric"
 
 	"github.com/acquitpay/acquit/server/webhook"
 )
@@ -46,15 +47,30 @@ func (r *readiness) ask(ctx context.Context) error {
 	return (*check)(ctx)
 }
 
+// observe shows whether the process drains.
+func (r *readiness) observe(m otelmetric.Meter) error {
+	_, err := m.Int64ObservableGauge("acquit.process.draining", otelmetric.WithUnit("{process}"),
+		otelmetric.WithDescription("1 while this process takes nothing new and ends what it has in flight; else 0."),
+		otelmetric.WithInt64Callback(func(_ context.Context, observer otelmetric.Int64Observer) error {
+			var draining int64
+			if r.draining.Load() {
+				draining = 1
+			}
+			observer.Observe(draining)
+			return nil
+		}))
+	return err
+}
+
 // opsHandler serves the people and machines that run acquit.
 //
-//	/metrics       Prometheus
+//	/metrics       Prometheus; as OpenMetrics with the traces of single events
 //	/healthz       200 while the process runs at all: restart it if not
 //	/readyz        200 while it can take payments: send it none if not
 //	/debug/pprof/  profiles
 func opsHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry, EnableOpenMetrics: true}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if err := ready.ask(r.Context()); err != nil {

@@ -20,7 +20,7 @@ type sweep struct {
 
 // startSweep begins to look after what is due. It outlives ctx: it takes up
 // nothing new after stop, and what it had taken up ends with the drain.
-func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records reconcile.Records, l *lifecycle) (*sweep, error) {
+func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records reconcile.CensusRecords, l *lifecycle) (*sweep, error) {
 	r, err := reconcile.New(reconcile.Config{
 		Ledger: records, Visitor: core.orchestrator, Logger: t.logger, Every: c.Sweep.Every, PerAccount: c.Sweep.PerAccount,
 		Meter: t.meter.Meter("github.com/acquitpay/acquit/orchestrator/reconcile"),
@@ -38,6 +38,12 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 	if err != nil {
 		return nil, err
 	}
+	census, err := reconcile.NewCensus(reconcile.CensusConfig{
+		Ledger: records, Logger: t.logger, Every: 3 * c.Sweep.Every, Meter: t.meter.Meter("github.com/acquitpay/acquit/orchestrator/reconcile"),
+	})
+	if err != nil {
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &sweep{hurry: r.Hurry, cancel: cancel, ended: make(chan struct{})}
 	go func() {
@@ -46,6 +52,7 @@ func startSweep(ctx context.Context, c Config, t *telemetry, core *core, records
 		all.Go(func() { r.Run(running) })
 		all.Go(func() { orphans.Run(running) })
 		all.Go(func() { captures.Run(running) })
+		all.Go(func() { census.Run(running) })
 		all.Wait()
 	}()
 	l.add("sweep", s.wait)

@@ -44,10 +44,9 @@ func (s *spans) Export(_ context.Context, r *collector.ExportTraceServiceRequest
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// TestSpansAreExported: with a collector configured the spans of a call arrive
-// there, the last ones at the latest when the server has stopped, and name the
-// service; one trace holds the call and what it sent.
-func TestSpansAreExported(t *testing.T) {
+// collects runs a collector and returns its address.
+func collects(t *testing.T) (*spans, string) {
+	t.Helper()
 	got := &spans{traces: map[string]map[string]bool{}, resources: map[string]bool{}}
 	var listener net.ListenConfig
 	bound, err := listener.Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -58,8 +57,15 @@ func TestSpansAreExported(t *testing.T) {
 	collector.RegisterTraceServiceServer(s, got)
 	go func() { _ = s.Serve(bound) }()
 	t.Cleanup(s.Stop)
+	return got, bound.Addr().String()
+}
 
-	r := start(t, func(c *Config) { c.Telemetry.OTLPEndpoint = bound.Addr().String() })
+// TestSpansAreExported: with a collector configured the spans of a call arrive
+// there, the last ones at the latest when the server has stopped, and name the
+// service; one trace holds the call and what it sent.
+func TestSpansAreExported(t *testing.T) {
+	got, addr := collects(t)
+	r := start(t, func(c *Config) { c.Telemetry.OTLPEndpoint = addr })
 	authorize(t, acquitv1.NewPaymentServiceClient(r.dial(t)), "order-1", "tok_ok")
 	r.stop()
 	if err := r.wait(t); err != nil {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/acquitpay/acquit/orchestrator"
 	"github.com/acquitpay/acquit/providers"
 )
 
@@ -33,6 +34,18 @@ const (
 	resultUnknownAccount result = "unknown_account"
 	resultUnavailable    result = "unavailable"
 )
+
+// results are all that a delivery to an account, or an event in it, can become.
+func results() []result {
+	all := []result{resultAccepted, resultUnread, resultForged, resultStale, resultMalformed, resultTooLarge, resultSlow, resultMethod, resultUnavailable}
+	for _, t := range []orchestrator.Taken{
+		orchestrator.TakenSettled, orchestrator.TakenNoted, orchestrator.TakenOutside, orchestrator.TakenDuplicate,
+		orchestrator.TakenOrphan, orchestrator.TakenContradict, orchestrator.TakenUnfit,
+	} {
+		all = append(all, result(t))
+	}
+	return all
+}
 
 // refusal is the answer to a delivery that is not taken in.
 type refusal struct {
@@ -184,11 +197,16 @@ func (d *delivery) counted(ctx context.Context, r result, n int) {
 	if n == 0 {
 		return
 	}
-	set := attribute.NewSet(attribute.String("payment.account", d.name()), attribute.String("acquit.webhook.result", string(r)))
-	d.h.count.Add(ctx, int64(n), metric.WithAttributeSet(set))
+	d.h.count.Add(ctx, int64(n), counted(d.name(), r))
 	if d.span != nil {
 		d.span.AddEvent("webhook", trace.WithAttributes(attribute.String("acquit.webhook.result", string(r)), attribute.Int("acquit.webhook.count", n)))
 	}
+}
+
+// counted says which account's delivery or event is counted as what.
+func counted(account string, r result) metric.MeasurementOption {
+	return metric.WithAttributeSet(attribute.NewSet(
+		attribute.String("payment.account", account), attribute.String("acquit.webhook.result", string(r))))
 }
 
 // name is the account's; "" for one that is not known, since a counter keeps every

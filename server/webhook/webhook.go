@@ -123,6 +123,11 @@ func New(c Config) (*Handler, error) {
 	}
 	for _, a := range c.Accounts {
 		h.accounts[string(a.Name())] = a
+		// Before they count for the first time: whoever computes a rate does not see the
+		// one event with which a counter appears.
+		for _, r := range results() {
+			h.count.Add(context.Background(), 0, counted(string(a.Name()), r))
+		}
 	}
 	return h, nil
 }

@@ -120,7 +120,9 @@ func (s *stand) results() map[string]int64 {
 			for _, p := range sum.DataPoints {
 				name, _ := p.Attributes.Value("payment.account")
 				result, _ := p.Attributes.Value("acquit.webhook.result")
-				got[name.AsString()+" "+result.AsString()] += p.Value
+				if p.Value > 0 { // all results of an account are there from the start
+					got[name.AsString()+" "+result.AsString()] += p.Value
+				}
 			}
 		}
 	}

@@ -14,11 +14,12 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
-// timing records how long each kind of transaction takes, and how it ends, and
-// what could not be read.
+// timing records how long each kind of transaction takes, and how it ends, what
+// could not be read, and how full the store is.
 type timing struct {
 	duration   metric.Float64Histogram
 	unreadable metric.Int64Counter
+	quota      metric.Float64Gauge
 	// well are the attributes of what every call needs and what mostly ends well.
 	// Sorting them anew each time took a hundredth of a call's CPU time.
 	well map[string]metric.MeasurementOption
@@ -41,7 +42,13 @@ func newTiming(m metric.Meter) (timing, error) {
 	if err != nil {
 		return timing{}, fmt.Errorf("etcdledger: %w", err)
 	}
-	t := timing{duration: h, unreadable: u, well: make(map[string]metric.MeasurementOption)}
+	q, err := m.Float64Gauge("acquit.ledger.quota.used", metric.WithUnit("1"),
+		metric.WithDescription("Part of etcd's quota that is in use, of the fullest member that answers."))
+	if err != nil {
+		return timing{}, fmt.Errorf("etcdledger: %w", err)
+	}
+	u.Add(context.Background(), 0, kindOf("open")) // a rate of one that appears with its first event is not seen
+	t := timing{duration: h, unreadable: u, quota: q, well: make(map[string]metric.MeasurementOption)}
 	for _, transaction := range []string{"claim", "advance", "hold", "read"} {
 		t.well[transaction] = ended(transaction, nil)
 	}
@@ -50,7 +57,11 @@ func newTiming(m metric.Meter) (timing, error) {
 
 // passedOver counts a record that could not be read.
 func (t timing) passedOver(ctx context.Context, kind string) {
-	t.unreadable.Add(ctx, 1, metric.WithAttributes(attribute.String("acquit.ledger.record", kind)))
+	t.unreadable.Add(ctx, 1, kindOf(kind))
+}
+
+func kindOf(record string) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("acquit.ledger.record", record))
 }
 
 // start begins a measurement; what it returns ends it.

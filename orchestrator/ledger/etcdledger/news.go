@@ -106,6 +106,17 @@ func (l *Ledger) attention(ctx context.Context, tenant payment.TenantID, after s
 	return all, nil
 }
 
+// AttentionWaiting is how many findings of all tenants, and of nobody, are on record.
+// Errors: ledger.ErrUnavailable.
+func (l *Ledger) AttentionWaiting(ctx context.Context) (int64, error) {
+	all := l.keys.prefix + "/attention/"
+	resp, err := l.get(ctx, all, clientv3.WithRange(clientv3.GetPrefixRangeEnd(all)), clientv3.WithCountOnly())
+	if err != nil {
+		return 0, err
+	}
+	return resp.Count, nil
+}
+
 // Living implements ledger.Ledger.
 func (l *Ledger) Living(ctx context.Context) ([]payment.BootID, error) {
 	done := l.timing.start(ctx, "living")

@@ -52,6 +52,7 @@ func (l *Ledger) measureRoom(ctx context.Context) error {
 	if !answered {
 		return failed // what was known stays: an outage refuses claims by itself
 	}
+	l.timing.quota.Record(ctx, used)
 	full := used >= l.cfg.FullAt
 	if l.room.full.Swap(full) != full {
 		l.cfg.Logger.WarnContext(ctx, "ledger room changed", "full", full, "share_used", used)
