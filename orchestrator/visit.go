@@ -106,7 +106,14 @@ func (f *flight) settles(d decision) bool {
 // shopper could try again.
 func (f *flight) unfinished() bool {
 	account := f.account()
-	return f.op().State == payment.StateRequiresAction && f.tooLate() && account != nil && account.Traits().Fence != payment.FenceNone
+	return f.op().State == payment.StateRequiresAction && f.tooLate() && !f.acted() && account != nil && account.Traits().Fence != payment.FenceNone
+}
+
+// acted reports whether this flight has seen that the shopper has acted, and the
+// provider is at work: a cancel would come too late, or take from them what they did.
+func (f *flight) acted() bool {
+	row, known := f.o.cfg.Table.Row(f.report.MappingRow)
+	return known && f.report.Evidence == payment.EvidencePending && row.Category == payment.CategoryInFlight
 }
 
 // goOn owns the operation for what a look has decided, and drives it on.
