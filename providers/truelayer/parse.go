@@ -22,7 +22,6 @@ const (
 // Codes that are not the status of an object.
 const (
 	codeCancelAccepted  = "cancel.accepted" // proves nothing: the payment tells
-	codeRefundAccepted  = ofRefund + ".accepted"
 	codeUnauthenticated = "Unauthenticated"
 	declineSignature    = "signature" // it was the signature that was refused, not the token
 )
@@ -35,6 +34,7 @@ const (
 	statusExecuted      = "executed"
 	statusSettled       = "settled"
 	statusFailed        = "failed"
+	statusAccepted      = "accepted" // of a refund that has none yet
 )
 
 // object is a payment or a refund, as far as it is read.
@@ -60,12 +60,14 @@ func (d *Driver) Parse(s payment.Send, r providers.Response) payment.Answer {
 		}
 		return a
 	case s.Method == payment.MethodRefund:
-		a := said(r)
 		var o object
-		if json.Unmarshal(r.Body, &o) == nil && o.ID != "" && r.Status == http.StatusAccepted {
-			a.Code, a.Reference = codeRefundAccepted, payment.ProviderReference(o.ID)
+		switch {
+		case json.Unmarshal(r.Body, &o) != nil || o.ID == "" || r.Status != http.StatusAccepted:
+			return said(r)
+		case o.Status == "":
+			o.Status = statusAccepted
 		}
-		return a
+		return o.answer(r, ofRefund)
 	}
 	return d.payment(s, r)
 }
