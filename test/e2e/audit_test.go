@@ -55,6 +55,7 @@ func (h *house) audit() {
 	}
 	h.auditStripe()
 	h.auditAdyen()
+	h.auditTrueLayer()
 }
 
 // joined checks that a completion has no effect of its own, and ends as its
@@ -98,6 +99,9 @@ func (h *house) effects() int {
 	for _, a := range h.adyens {
 		n += len(h.standing(a))
 	}
+	for _, a := range h.layers {
+		n += len(h.standingAtTrueLayer(a))
+	}
 	return n
 }
 
@@ -112,6 +116,9 @@ func (h *house) received() int {
 		n += len(a.writes(""))
 	}
 	for _, a := range h.adyens {
+		n += len(a.Requests())
+	}
+	for _, a := range h.layers {
 		n += len(a.Requests())
 	}
 	return n
@@ -134,6 +141,10 @@ func (h *house) effectsOf(op payment.Operation) []movement {
 		}
 		if s := h.adyen(a.Account); s != nil {
 			found = append(found, h.movedAtAdyenBy(s, op.Method, a)...)
+			continue
+		}
+		if s := h.trueLayer(a.Account); s != nil {
+			found = append(found, h.movedAtTrueLayerBy(s, op.Method, a)...)
 			continue
 		}
 		for _, step := range a.Steps {

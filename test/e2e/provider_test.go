@@ -45,6 +45,9 @@ func (h *house) remotes() []remote {
 	for _, a := range h.adyens {
 		all = append(all, a.remote)
 	}
+	for _, a := range h.layers {
+		all = append(all, a.remote)
+	}
 	return all
 }
 

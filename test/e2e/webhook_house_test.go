@@ -18,6 +18,7 @@ import (
 	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/providers/truelayer"
 	"github.com/acquitpay/acquit/server/webhook"
 )
 
@@ -28,6 +29,8 @@ func (r remote) webhookSecret() providers.Secret {
 		return providers.Secret("PLANTEDWEBHOOK" + string(r.account))
 	case adyen.Name:
 		return providers.Secret(hex.EncodeToString([]byte("PLANTEDWEBHOOK" + string(r.account))))
+	case truelayer.Name:
+		return providers.Secret("/PLANTEDWEBHOOK/" + string(r.account))
 	}
 	return "whsec_simulator"
 }

@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// expiry is how long a shopper has.
-const expiry = 15 * time.Minute
-
 // ourReference is where acquit leaves its reference.
 const ourReference = "acquit_reference"
 
@@ -82,7 +79,7 @@ func (p *payment) waits() bool {
 // expire fails the payments that nobody authorized in time.
 func (s *Simulator) expire() {
 	for _, p := range s.payments {
-		if p.waits() && !s.cfg.Now().Before(p.Created.Add(expiry)) {
+		if p.waits() && !s.cfg.Now().Before(p.Created.Add(s.cfg.Patience)) {
 			s.fails(p, "expired")
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"io"
 	"math/big"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +93,7 @@ func (s *Simulator) Release(ctx context.Context) error {
 	s.waiting = nil
 	s.mu.Unlock()
 	for i, e := range due {
-		status, err := s.Deliver(ctx, s.cfg.WebhookURL, e, s.cfg.Now())
+		status, err := s.Deliver(ctx, s.cfg.WebhookURL, s.cfg.WebhookPath, e, s.cfg.Now())
 		if err == nil && status > 299 {
 			err = fmt.Errorf("%s %s was not taken: status %d", e.Type, e.ID, status)
 		}
@@ -109,19 +108,15 @@ func (s *Simulator) Release(ctx context.Context) error {
 	return nil
 }
 
-// Deliver posts an event to a URL as if it was sent at a time, and returns the status.
-// Called again it is a redelivery. It is signed for the path of that URL.
-func (s *Simulator) Deliver(ctx context.Context, to string, e Event, at time.Time) (int, error) {
-	u, err := url.Parse(to)
-	if err != nil {
-		return 0, fmt.Errorf("deliver: %w", err)
-	}
+// Deliver posts an event to a URL as if it was sent at a time, signed for a path, and
+// returns the status. Called again it is a redelivery.
+func (s *Simulator) Deliver(ctx context.Context, to, path string, e Event, at time.Time) (int, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(e.Body))
 	if err != nil {
 		return 0, fmt.Errorf("deliver: %w", err)
 	}
 	sent := at.UTC().Format(time.RFC3339)
-	signature, err := s.signature(u.Path, sent, e.Body)
+	signature, err := s.signature(path, sent, e.Body)
 	if err != nil {
 		return 0, fmt.Errorf("deliver: %w", err)
 	}

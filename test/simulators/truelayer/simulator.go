@@ -20,7 +20,7 @@
 // # Steering
 //
 // What shoppers and banks do are calls: Authorize, Execute, Settle, Fail, ExecuteRefund,
-// FailRefund. A payment that nobody authorizes fails after 15 minutes. The bank
+// FailRefund. A payment that nobody authorizes in time fails. The bank
 // "fails_" and a reason fails a payment as it is made. A fault is put before the next
 // POST by Next. Webhooks wait until they are released or delivered.
 //
@@ -58,9 +58,12 @@ type Config struct {
 	MerchantAccountID string
 	// TokenLife is how long a token is good. Defaults to 1 h.
 	TokenLife time.Duration
-	// WebhookURL is where webhooks are sent, by Client; its path is what they are
-	// signed for. Defaults to nowhere: they wait.
-	WebhookURL string
+	// Patience is how long a shopper has to authorize. Defaults to 15 min.
+	Patience time.Duration
+	// WebhookURL is where webhooks are sent, by Client, and WebhookPath what they are
+	// signed for: what is before acquit may have changed the one into the other. Defaults
+	// to nowhere: they wait.
+	WebhookURL, WebhookPath string
 	// KeyAddress is where webhooks say that their keys are.
 	KeyAddress string
 	// Client sends webhooks. Defaults to one without a proxy.
@@ -99,6 +102,9 @@ func New(c Config) (*Simulator, error) {
 	}
 	if c.TokenLife == 0 {
 		c.TokenLife = time.Hour
+	}
+	if c.Patience == 0 {
+		c.Patience = 15 * time.Minute
 	}
 	if c.Client == nil {
 		c.Client = &http.Client{Transport: &http.Transport{}}
