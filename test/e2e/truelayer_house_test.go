@@ -171,12 +171,12 @@ func (h *house) begun(p *process, a *trueLayerAccount) (first result, id, of str
 	return first, first.answer().GetPayment().GetPaymentId(), of
 }
 
-// paid is a payment that is settled in the merchant account.
-func (h *house) paid(p *process, a *trueLayerAccount) (id, of string) {
+// paid is a payment that is settled in the merchant account, after so many sends.
+func (h *house) paid(p *process, a *trueLayerAccount, sends int) (id, of string) {
 	h.Helper()
 	_, id, of = h.begun(p, a)
 	h.goes(a, errors.Join(a.Authorize(of), a.Execute(of), a.Settle(of)))
-	p.shows(id, seen{"SUCCEEDED", "truelayer.query.settled", "effect", 1}, sums{"CAPTURED", 1000, 1000, 0, 0, 0})
+	p.shows(id, seen{"SUCCEEDED", "truelayer.query.settled", "effect", sends}, sums{"CAPTURED", 1000, 1000, 0, 0, 0})
 	return id, of
 }
 

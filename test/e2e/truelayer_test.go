@@ -176,7 +176,7 @@ func TestRefundsAtTrueLayer(t *testing.T) {
 func (h *house) givesBack(a *trueLayerAccount, told bool) {
 	h.Helper()
 	p := h.sweeps("one")
-	id, _ := h.paid(p, a)
+	id, _ := h.paid(p, a, 1)
 	ends := func(key string, units int64, end func(string) error, as seen, of sums) string {
 		h.Helper()
 		first := p.order(h.Context(), planted(key), "refund", id, units)
@@ -235,7 +235,7 @@ func TestUnsupportedAtTrueLayer(t *testing.T) {
 		if len(a.Requests()) != 0 || a.Grants() != 0 || h.records() != 0 {
 			t.Errorf("%d requests, %d tokens, %d records", len(a.Requests()), a.Grants(), h.records())
 		}
-		id, _ := h.paid(p, a)
+		id, _ := h.paid(p, a, 1)
 		p.order(h.Context(), planted("c"), "capture", id, 0).refused(codes.FailedPrecondition, "UNSUPPORTED_BY_PROVIDER", "")
 	})
 }
