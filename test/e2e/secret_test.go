@@ -22,8 +22,10 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/stripe"
+	"github.com/acquitpay/acquit/providers/truelayer"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
+	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
 // parrot is a provider that refuses every request and quotes in its refusal whatever it
@@ -79,7 +81,7 @@ func (p *parrot) quotes(h *house, secret string) {
 func (h *house) parrots() map[payment.AccountName]*parrot {
 	h.Helper()
 	all := map[payment.AccountName]*parrot{}
-	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote} {
+	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote, &h.layers[0].remote} {
 		p := &parrot{driver: r.driver}
 		if r.driver == stripe.Name {
 			h.stripes[0].Next(stripesim.FaultUnauthorized)
@@ -110,13 +112,14 @@ func (h *house) parrots() map[payment.AccountName]*parrot {
 func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 	t.Parallel()
 	s := setting{
-		each: true, hook: &simulator.Webhook{Forged: true}, stripe: &stripesim.Config{}, adyen: &adyensim.Config{},
-		accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name},
+		each: true, hook: &simulator.Webhook{Forged: true}, stripe: &stripesim.Config{}, adyen: &adyensim.Config{}, truelayer: &truelayersim.Config{},
+		accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name, truelayer.Name},
 	}
 	tokens := map[string][]string{
-		sandbox.Name: {"tok_ok", "tok_decline_lost_card", "tok_401", "tok_500_after_effect_always", "tok_drop"},
-		stripe.Name:  {"pm_card_visa", "pm_card_visa_chargeDeclinedLostCard", "pm_fault_401", "pm_fault_500_after", "pm_fault_drop_after"},
-		adyen.Name:   {"card_ok", "card_refused_fraud", "fault_401", "fault_500_after", "fault_drop_after"},
+		sandbox.Name:   {"tok_ok", "tok_decline_lost_card", "tok_401", "tok_500_after_effect_always", "tok_drop"},
+		stripe.Name:    {"pm_card_visa", "pm_card_visa_chargeDeclinedLostCard", "pm_fault_401", "pm_fault_500_after", "pm_fault_drop_after"},
+		adyen.Name:     {"card_ok", "card_refused_fraud", "fault_401", "fault_500_after", "fault_drop_after"},
+		truelayer.Name: {"", "fails_blocked", "fault_401_token", "fault_401_signature", "fault_500_after", "fault_drop_after"}, // banks
 	}
 	inHouse(t, s, func(h *house) {
 		p := h.sweeps("one")
@@ -124,6 +127,12 @@ func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 		call := func(account payment.AccountName, token string) {
 			r := spends(token)
 			r.GetPaymentMethod().GetTokenSet().Tokens[0].Account = string(account)
+			if account == truelayer.Name {
+				fault, faulty := strings.CutPrefix(token, "fault_")
+				if r = transfers(token); faulty {
+					h.layers[0].Next(truelayersim.Fault(fault))
+				}
+			}
 			got := p.authorize(h.Context(), planted(string(account)+token), r)
 			told = append(told, string(got.bytes), fmt.Sprint(got.err, status.Convert(got.err).Details(), got.header, got.trailer))
 			if id := got.answer().GetPayment().GetPaymentId(); id != "" {
@@ -144,7 +153,7 @@ func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 		parrots := h.parrots()
 		for _, r := range h.remotes() {
 			call(r.account, "parrot")
-			parrots[r.account].quotes(h, string(r.credential))
+			parrots[r.account].quotes(h, r.shown())
 		}
 		told = append(told, h.accountsAsTold(p))
 		h.secretFree(told)
@@ -159,6 +168,29 @@ func (h *house) accountsAsTold(p *process) string {
 		return err.Error()
 	}
 	return all.String()
+}
+
+// shown is the secret that the provider of an account sees in every request.
+func (r remote) shown() string {
+	if r.driver == truelayer.Name {
+		return trueLayerToken
+	}
+	return string(r.credential)
+}
+
+// parts are what of a credential must not come out: of one with a line for each part,
+// every line that says something.
+func (r remote) parts() []string {
+	if r.driver != truelayer.Name {
+		return []string{string(r.credential)}
+	}
+	secrets := []string{trueLayerToken, trueLayerSecret}
+	for line := range strings.SplitSeq(string(r.credential), "\n") {
+		if len(line) > 50 && !strings.HasPrefix(line, "-----") {
+			secrets = append(secrets, line)
+		}
+	}
+	return secrets
 }
 
 // secretFree looks for the secrets of all accounts in what was told, in telemetry and
@@ -182,7 +214,7 @@ func (h *house) secretFree(told []string) {
 	}
 	texts["payments and events"] = string(raw)
 	for _, r := range h.remotes() {
-		secrets := []string{string(r.credential), string(r.webhookSecret())}
+		secrets := append(r.parts(), string(r.webhookSecret()))
 		if slices.Contains(secrets, "") {
 			h.Errorf("account %s has no secret to look for", r.account)
 		}

@@ -197,7 +197,7 @@ func TestAbandonedAtTrueLayer(t *testing.T) {
 // Goal: a key that has somebody else's payment is never taken for ours.
 func TestKeyOfAnotherAtTrueLayer(t *testing.T) {
 	t.Parallel()
-	atTrueLayer(t, truelayersim.Config{Executing: nil}, func(h *house, a *trueLayerAccount) {
+	atTrueLayer(t, truelayersim.Config{}, func(h *house, a *trueLayerAccount) {
 		p := h.sweeps("one")
 		a.Next(truelayersim.FaultHangBefore)
 		p.authorize(h.Context(), planted("a"), transfers(""))

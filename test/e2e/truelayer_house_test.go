@@ -28,6 +28,9 @@ import (
 // trueLayerSecret is what access tokens are given for.
 const trueLayerSecret = "PLANTEDCLIENTSECRET"
 
+// trueLayerToken is what every access token begins with.
+const trueLayerToken = "PLANTEDTOKEN"
+
 // trueLayerAccount is one client of TrueLayer's. Its API is where accounts of the house
 // are; tokens and keys are at TrueLayer's own hosts, over TLS, as in earnest.
 type trueLayerAccount struct {

@@ -9,6 +9,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/acquitpay/acquit/orchestrator/payment"
 	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
@@ -101,7 +102,7 @@ func TestWebhookBeforeTheAnswerOfTrueLayer(t *testing.T) {
 		}
 		h.goes(a, errors.Join(a.Authorize(of), a.Execute(of), a.Settle(of)))
 		time.Sleep(time.Hour)
-		if op := h.operation("PLANTEDKEY-a"); op.State != "succeeded" && string(op.State) != "SUCCEEDED" {
+		if op := h.operation("PLANTEDKEY-a"); op.State != payment.StateSucceeded {
 			t.Errorf("%s by %s (%s)", op.State, op.Current().MappingRow, op.ParkReason)
 		}
 	})
