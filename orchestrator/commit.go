@@ -86,7 +86,7 @@ func (f *flight) failOver(ctx context.Context, d decision) error {
 		return err
 	}
 	f.o.cfg.Probe(ctx, payment.PointFailoverAfter)
-	f.report, f.tries, f.immediate, f.notBefore = payment.Report{}, 0, false, time.Time{}
+	f.report, f.tries, f.immediate, f.renewed, f.notBefore = payment.Report{}, 0, false, false, time.Time{}
 	f.publish()
 	return nil
 }

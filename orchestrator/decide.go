@@ -67,12 +67,14 @@ func (f *flight) again(a payment.Answer, v payment.Verdict) (decision, bool) {
 	attempt := f.op().Current()
 	wait, again := f.o.cfg.Policy.Next(retry.Question{
 		Sends: f.tries, Verdict: v, Transport: a.Transport, ImmediateUsed: f.immediate, LowerBound: a.RetryAfter,
-		Now: f.o.cfg.Now(), Until: f.lastSendAt(attempt), Random: f.o.cfg.Random(),
+		TokenRenewed: !f.renewed, // the guard has given up the token that was refused
+		Now:          f.o.cfg.Now(), Until: f.lastSendAt(attempt), Random: f.o.cfg.Random(),
 	})
 	if !again || !f.o.budget.Allow(attempt.Account) {
 		return decision{}, false
 	}
 	f.immediate = f.immediate || wait == 0
+	f.renewed = f.renewed || v.Resend == payment.ResendAfterTokenRefresh
 	return decision{action: actionResend, wait: wait}, true
 }
 

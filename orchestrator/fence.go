@@ -102,7 +102,10 @@ func (f *flight) recall(ctx context.Context) (ended bool, err error) {
 
 // takes reports whether the request takes the money at once: sent now it could be
 // a late charge that no cancel undoes, so it is not sent any more.
-func (f *flight) takes() bool { return f.in.CaptureMode == payment.CaptureAutomatic }
+func (f *flight) takes() bool {
+	account := f.account()
+	return f.in.CaptureMode == payment.CaptureAutomatic && (account == nil || !account.Traits().ShopperFirst)
+}
 
 const lateReason = "it takes the money at once, so it is not sent again; and there is nothing known to cancel"
 

@@ -31,6 +31,7 @@ type flight struct {
 	report    payment.Report // about the open attempt, beyond what is committed
 	tries     int            // of sending the open attempt, by this flight
 	immediate bool           // one of them followed without a wait: the policy allows one
+	renewed   bool           // one of them followed a refused access token: that helps once
 	fresh     bool           // nothing was waited for since this flight's last write, so the record is as it knows it
 	notBefore time.Time      // no send earlier: the owner before us may still be waiting for its answer
 	lastSend  trace.SpanContext

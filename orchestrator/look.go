@@ -60,8 +60,13 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 func (f *flight) decideLook(a payment.Answer, v payment.Verdict) (decision, error) {
 	switch v.Evidence {
 	case payment.EvidencePending:
-		if f.op().Joint() {
+		switch {
+		case f.op().Joint():
 			return f.stillOpen(a, v), nil
+		case v.Category == payment.CategoryAuthnRequired && a.NextAction == nil && f.op().Response == nil:
+			// What is answered is answered for ever, and the shopper could never act: the
+			// same request under its key brings what they are to do.
+			return decision{action: actionPark, reason: "the look-up did not show what the shopper is to do"}, nil
 		}
 		fallthrough
 	case payment.EvidenceEffect, payment.EvidenceNoEffectSticky:

@@ -109,8 +109,15 @@ func (f *flight) settles(d decision) bool {
 // shopper could try again. One that is called off is, pending or not.
 func (f *flight) unfinished() bool {
 	account := f.account()
-	waits := f.op().State == payment.StateRequiresAction || f.op().CalledOff()
+	waits := f.op().State == payment.StateRequiresAction && !f.acted() || f.op().CalledOff()
 	return waits && f.tooLate() && account != nil && account.Traits().Fence != payment.FenceNone
+}
+
+// acted reports whether this flight has seen that the shopper has acted, and the
+// provider is at work: a cancel would come too late, or take from them what they did.
+func (f *flight) acted() bool {
+	row, known := f.o.cfg.Table.Row(f.report.MappingRow)
+	return known && f.report.Evidence == payment.EvidencePending && row.Category == payment.CategoryInFlight
 }
 
 // othersDecide reports whether the provider or the shopper is to decide, in time, so

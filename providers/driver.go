@@ -94,3 +94,12 @@ type Driver interface {
 	// sends nothing. Anything else is a bug.
 	Webhook(ctx context.Context, d Delivery) (Told, error)
 }
+
+// Renewer is what a Driver implements too if its requests carry an access token that
+// lives shorter than the credential.
+type Renewer interface {
+	// Renew is given every answer, to a send and to a look-up, and the header of the
+	// request that it answers. Where the provider has refused the token in that, the
+	// next request is signed with another one. It may be told the same again.
+	Renew(a payment.Answer, sent http.Header)
+}

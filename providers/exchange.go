@@ -38,6 +38,7 @@ func (g *Guard) exchange(ctx context.Context, s payment.Send, r Request, parse p
 	if doubt != "" {
 		g.distrusted(ctx, s, doubt)
 	}
+	g.renew(ctx, s, answer, signed.Header)
 	answer.RetryAfter = retryAfter(resp.Header, g.cfg.Now())
 	if doubt != "" || resp.Status >= 300 {
 		g.log(ctx, s, r, answer, "http_status", resp.Status)
@@ -118,6 +119,18 @@ func (g *Guard) parse(s payment.Send, resp Response, parse parser, secrets []str
 	}
 	answer.Message, answer.RequestID = clean(without(answer.Message, secrets)), requestID(answer.RequestID)
 	return answer, ""
+}
+
+// renew lets the driver see whether its access token was refused. It is too late for
+// an error: there is an answer, and what it says is not about the next token.
+func (g *Guard) renew(ctx context.Context, s payment.Send, a payment.Answer, sent http.Header) {
+	d, renews := g.cfg.Driver.(Renewer)
+	if !renews {
+		return
+	}
+	if err := g.call("renew", func() error { d.Renew(a, sent); return nil }); err != nil {
+		g.distrusted(ctx, s, err.Error())
+	}
 }
 
 // probe stops or kills the process where a test asks for it.

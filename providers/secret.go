@@ -33,7 +33,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // What is too short to be a secret is left out, since words would be cut up.
 func secretsOf(s payment.Send, r Request, signed *http.Request) []string {
 	const shortest = 8
-	secrets := []string{string(s.Key)}
+	secrets := []string{string(s.Key), string(r.Key)} // the driver may have spelled it differently
 	for name, values := range signed.Header {
 		if _, built := r.Header[name]; built {
 			continue

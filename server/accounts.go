@@ -32,7 +32,7 @@ func newAccounts(ctx context.Context, c Config, p Process, strike probe, t *tele
 		shared.CloseIdleConnections()
 		return nil
 	})
-	published, err := transport.NewFetcher(transport.FetcherConfig{Transport: shared, Allowed: registry.MayFetch})
+	from, err := newSources(shared)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func newAccounts(ctx context.Context, c Config, p Process, strike probe, t *tele
 		if a.simulated() {
 			a.BaseURL = simulated.url()
 		}
-		guard, err := newAccount(a, p, published, providers.Config{Transport: shared, Probe: strike, Logger: t.logger})
+		guard, err := newAccount(a, p, from, providers.Config{Transport: shared, Probe: strike, Logger: t.logger})
 		if err != nil {
 			return nil, fmt.Errorf("accounts[%d]: %w", i, err)
 		}
@@ -62,8 +62,19 @@ func configured(c Config, guards []*providers.Guard) (accounts []orchestrator.Co
 	return accounts, webhooks
 }
 
+// sources are where accounts get what their providers publish, and access tokens.
+type sources struct{ published, tokens *transport.Fetcher }
+
+func newSources(shared *transport.Transport) (s sources, err error) {
+	if s.published, err = transport.NewFetcher(transport.FetcherConfig{Transport: shared, Allowed: registry.MayFetch}); err != nil {
+		return s, err
+	}
+	s.tokens, err = transport.NewFetcher(transport.FetcherConfig{Transport: shared, Allowed: registry.MayGrant})
+	return s, err
+}
+
 // newAccount builds one guard; base holds what all accounts share.
-func newAccount(a Account, p Process, published *transport.Fetcher, base providers.Config) (*providers.Guard, error) {
+func newAccount(a Account, p Process, from sources, base providers.Config) (*providers.Guard, error) {
 	credential, err := a.Credential.Read(p.Environ)
 	if err != nil {
 		return nil, fmt.Errorf("credential: %w", err)
@@ -78,13 +89,13 @@ func newAccount(a Account, p Process, published *transport.Fetcher, base provide
 	a.BaseURL = cmp.Or(a.BaseURL, registry.Address(a.Driver, a.Region))
 	driver, target, err := registry.New(a.Driver, registry.Account{
 		Name: payment.AccountName(a.Name), Environment: payment.Environment(a.Environment), BaseURL: a.BaseURL,
-		Region: a.Region, MerchantID: a.MerchantID, Credential: providers.Secret(credential), WebhookSecrets: secrets,
-		Fetch: published.Fetch,
+		Region: a.Region, MerchantID: a.MerchantID, MerchantName: a.MerchantName, Credential: providers.Secret(credential), WebhookSecrets: secrets,
+		Fetch: from.published.Fetch, Tokens: from.tokens,
 	})
 	if err != nil {
 		return nil, err
 	}
-	base.Name, base.Driver, base.Target, base.BaseURL = payment.AccountName(a.Name), driver, target, a.BaseURL
+	base.Name, base.Driver, base.Target, base.BaseURL = payment.AccountName(a.Name), driver, target, cmp.Or(a.BaseURL, "https://"+target.Host)
 	base.WebhookSecrets = secrets
 	base.Credential = registry.CredentialID(providers.Secret(credential))
 	return providers.New(base)

@@ -277,6 +277,10 @@ type Account struct {
 	Region string `koanf:"region"`
 	// MerchantID is the provider's id of the merchant. Empty where it has none.
 	MerchantID string `koanf:"merchant_id"`
+	// MerchantName is how a shopper is shown who is paid, where the provider asks for it.
+	// Changed while payments are open, these can only be looked up, not sent again.
+	// Empty leaves it to the provider.
+	MerchantName string `koanf:"merchant_name"`
 	// Credential is where the provider's secret is kept. Not needed for the
 	// simulator.
 	Credential Secret `koanf:"credential"`

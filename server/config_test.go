@@ -74,7 +74,7 @@ func TestLoadRefuses(t *testing.T) {
 		"no webhook secret":      {"accounts: [{name: a, driver: sandbox, environment: sandbox, webhook_secrets: ['']}]", `accounts[0].webhook_secrets[0]: must be "file:PATH" or "env:NAME"`},
 		"a webhook secret shown": {"accounts: [{name: a, driver: sandbox, environment: sandbox, webhook_secrets: [whsec_x]}]", `accounts[0].webhook_secrets[0]: a secret is given as "file:PATH" or "env:NAME", never as the value itself`},
 		"no accounts":            {"accounts: []", "accounts: must name at least one account"},
-		"driver not inherited":   {"accounts: [{name: a, environment: sandbox}]", "accounts[0].driver: must name a driver: sandbox, stripe, adyen, amazonpay"},
+		"driver not inherited":   {"accounts: [{name: a, environment: sandbox}]", "accounts[0].driver: must name a driver: sandbox, stripe, adyen, amazonpay, truelayer"},
 		"two of one name":        {"accounts: [{name: a, driver: sandbox, environment: sandbox}, {name: a, driver: sandbox, environment: sandbox}]", "accounts[1].name: is the name of accounts[0] too"},
 		"key without cert":       {"tls: {key: k.pem}", "tls.cert: must be set together with tls.key"},
 		"endpoint without URL":   {"ledger: {etcd: {endpoints: ['etcd:2379']}}", "ledger.etcd.endpoints[0]: must be a URL such as https://etcd-0:2379"},

@@ -20,6 +20,10 @@ type Traits struct {
 	QueryNeedsID []Method
 	// Fence is how an authorization whose outcome is unknown can be cancelled.
 	Fence FenceKind
+	// ShopperFirst: an authorization moves no money, whatever its capture mode, before
+	// the shopper has acted on what its answer gives them to do. Sent again late, it
+	// charges nobody who was not told where to go.
+	ShopperFirst bool
 	// Completion is how an authorization goes on when the shopper comes back.
 	Completion CompletionKind
 	// Asynchronous methods are only accepted by the provider; their outcome

@@ -44,6 +44,10 @@ type Config struct {
 	// Refused is a refusal with that status, code and message for people.
 	Refused func(status int, code, message string) providers.Response
 
+	// Key is how the provider is sent a key, where that is not as it was recorded. It
+	// tells different keys apart. Nil leaves them as they are.
+	Key func(payment.ProviderKey) payment.ProviderKey
+
 	// Samples are documented answers and the rows that judge them: at least one for
 	// each that a method may end in.
 	Samples []Sample
@@ -115,6 +119,14 @@ func (c Config) cannot(a Ability) string {
 		}
 	}
 	return ""
+}
+
+// spelled is a key as the provider is sent it.
+func (c Config) spelled(k payment.ProviderKey) payment.ProviderKey {
+	if c.Key == nil {
+		return k
+	}
+	return c.Key(k)
 }
 
 // methods lists every method there is.

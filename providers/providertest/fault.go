@@ -72,14 +72,15 @@ func redirects() http.HandlerFunc {
 }
 
 // keyIn finds the key of s where it was sent.
-func keyIn(s payment.Send) func(received) payment.ProviderKey {
+func (w *world) keyIn(s payment.Send) func(received) payment.ProviderKey {
+	sent := string(w.spelled(s.Key))
 	return func(r received) payment.ProviderKey {
 		for _, values := range r.Header {
-			if slices.Contains(values, string(s.Key)) {
+			if slices.Contains(values, sent) {
 				return s.Key
 			}
 		}
-		if strings.Contains(r.Body, string(s.Key)) {
+		if strings.Contains(r.Body, sent) {
 			return s.Key
 		}
 		return payment.ProviderKey("none of ours: " + r.Body)
@@ -94,7 +95,7 @@ func unknownEitherWay(w *world) {
 	for _, s := range w.sends() {
 		for name, f := range w.faults(s) {
 			for _, applied := range []bool{true, false} {
-				w.server.act(applied, keyIn(s))
+				w.server.act(applied, w.keyIn(s))
 				w.server.will(f.answer)
 				a, v := w.sendOn(w.guard, s, f.patience)
 				if v.Evidence != payment.EvidenceUnknown {

@@ -32,7 +32,8 @@ const cardNumber = "4111 1111 1111 1111"
 func (w *world) leaked(s payment.Send, text string) string {
 	secrets := map[string]string{
 		"the credential": string(w.Credentials[0]), "the other credential": string(w.Credentials[1]), "the provider key": string(s.Key),
-		"the caller's key": string(s.Instruction.IdempotencyKey), "a card number": cardNumber, "a card's digits": strings.ReplaceAll(cardNumber, " ", ""),
+		"the provider key as it is sent": string(w.spelled(s.Key)),
+		"the caller's key":               string(s.Instruction.IdempotencyKey), "a card number": cardNumber, "a card's digits": strings.ReplaceAll(cardNumber, " ", ""),
 	}
 	for account, token := range s.Instruction.Tokens {
 		secrets["the token of "+string(account)] = token.StoredID
@@ -85,7 +86,7 @@ func othersTokens(w *world) {
 // quote what was sent, as message, code, decline code and id.
 func noSecretRepeated(w *world) {
 	for _, s := range w.writes() {
-		for _, secret := range []string{string(w.Credentials[0]), string(s.Key), s.Instruction.Tokens[s.Account].StoredID, cardNumber} {
+		for _, secret := range []string{string(w.Credentials[0]), string(s.Key), string(w.spelled(s.Key)), s.Instruction.Tokens[s.Account].StoredID, cardNumber} {
 			if secret == "" {
 				continue
 			}

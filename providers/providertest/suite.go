@@ -128,7 +128,7 @@ func (w *world) writes() []payment.Send {
 // fence is the send that cancels an authorization.
 func (w *world) fence() payment.Send {
 	s := w.Send(payment.MethodAuthorize)
-	s.Step, s.Key, s.ProviderReference = payment.StepCancel(1), "fencefencefencefencefencefence01", "obj_1"
+	s.Step, s.Key, s.ProviderReference = payment.StepCancel(1), "fe0cefe0cefe0cefe0cefe0cefe0ce01", "obj_1"
 	return s
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/stripe"
+	"github.com/acquitpay/acquit/providers/truelayer"
 )
 
 // Account is the configuration of a provider account, as far as drivers need it.
@@ -37,13 +38,18 @@ type Account struct {
 	Region string
 	// MerchantID names the merchant, for drivers where a credential does not.
 	MerchantID string
-	Credential providers.Secret
+	// MerchantName is how shoppers are shown the merchant, for drivers that say so.
+	MerchantName string
+	Credential   providers.Secret
 	// WebhookSecrets are what the provider signs its deliveries with: two while one
 	// replaces the other, none where the account takes no webhooks.
 	WebhookSecrets []providers.Secret
 	// Fetch gets what a provider publishes under https, for drivers whose provider
 	// signs deliveries with a certificate. Without it they believe none.
 	Fetch func(ctx context.Context, address string) ([]byte, error)
+	// Tokens gets access tokens, for drivers whose credential is not sent with each
+	// request but exchanged for one. Without it they send nothing.
+	Tokens truelayer.Tokens
 }
 
 // entry is a driver in the list.
@@ -77,6 +83,12 @@ func list() []entry {
 				Topics: a.WebhookSecrets, Fetch: a.Fetch,
 			})
 		}},
+		{truelayer.Name, "", completeTrueLayer, func(a Account) (providers.Driver, error) {
+			return truelayer.New(truelayer.Config{
+				Live: a.Environment == payment.EnvironmentLive, MerchantAccountID: a.MerchantID, MerchantName: a.MerchantName,
+				Credential: a.Credential, WebhookPaths: a.WebhookSecrets, Tokens: a.Tokens, Fetch: a.Fetch,
+			})
+		}},
 	}
 }
 
@@ -90,7 +102,8 @@ func Drivers() []string {
 }
 
 // Address is the scheme and host at which the driver's provider is in a region of
-// its; "" where each account says its own, and for a driver or region that is not known.
+// its; "" where each account says its own, where the environment tells, and for a driver
+// or region that is not known. The target that New returns has the host in any case.
 func Address(driver, region string) string {
 	if driver == amazonpay.Name {
 		return amazonpay.Address(region)
@@ -105,7 +118,15 @@ func Address(driver, region string) string {
 
 // MayFetch reports whether a driver's provider publishes at a host what Account.Fetch gets: the
 // limit of the fetcher that accounts share.
-func MayFetch(host string) bool { return amazonpay.CertificateHost(host) }
+func MayFetch(host string) bool {
+	return amazonpay.CertificateHost(host) || host == truelayer.KeyHost(true) || host == truelayer.KeyHost(false)
+}
+
+// MayGrant reports whether a host gives the access tokens of Account.Tokens. They are
+// kept apart from what is fetched for webhooks, which strangers have a hand in.
+func MayGrant(host string) bool {
+	return host == truelayer.TokenHost(true) || host == truelayer.TokenHost(false)
+}
 
 // New returns the driver of an account and the target of its attempts. Errors
 // name the account and what is wrong, never the credential.
@@ -214,6 +235,32 @@ func completeAmazonPay(a Account) (Account, error) {
 		return a, fmt.Errorf("a live account of Amazon Pay in region %s leads to %s", a.Region, address)
 	case strings.Contains(a.BaseURL, "://pay-api.amazon.") && strings.TrimSuffix(a.BaseURL, "/") != address:
 		return a, fmt.Errorf("an account of Amazon Pay in region %s does not lead to another region's host", a.Region)
+	}
+	return a, nil
+}
+
+// completeTrueLayer tells play money from money by the host: credentials of both look
+// alike, and those of one environment are not known in the other. A live account leads
+// nowhere but to TrueLayer, and a sandbox account not to its live host.
+func completeTrueLayer(a Account) (Account, error) {
+	live := a.Environment == payment.EnvironmentLive
+	a.BaseURL = cmp.Or(a.BaseURL, truelayer.Address(live))
+	base, err := url.Parse(a.BaseURL)
+	switch {
+	case err != nil:
+		return a, errors.New("the base URL is malformed")
+	case live && strings.TrimSuffix(a.BaseURL, "/") != truelayer.Address(true):
+		return a, errors.New("a live account of TrueLayer leads to " + truelayer.Address(true))
+	case !live && strings.HasSuffix("."+strings.ToLower(base.Hostname()), ".truelayer.com"):
+		return a, errors.New("a sandbox account of TrueLayer does not lead to its live hosts; " + truelayer.Address(false) + " is the sandbox")
+	case a.Region != "":
+		return a, errors.New("a TrueLayer account has no region")
+	}
+	for _, path := range a.WebhookSecrets {
+		u, err := url.Parse(string(path))
+		if err != nil || u.EscapedPath() != string(path) || !strings.HasPrefix(string(path), "/") || strings.Trim(string(path), "/") == "" {
+			return a, errors.New("what is given as a webhook secret of a TrueLayer account is the path of the address that TrueLayer delivers to, such as /webhooks/NAME")
+		}
 	}
 	return a, nil
 }

@@ -54,7 +54,7 @@ func TestNewRefuses(t *testing.T) {
 		change func(*registry.Account)
 		why    string
 	}{
-		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox, stripe, adyen, amazonpay`},
+		"an unknown driver":              {"paypal", func(*registry.Account) {}, `no driver is named "paypal"; there are sandbox, stripe, adyen, amazonpay, truelayer`},
 		"a sandbox that is live":         {"sandbox", func(a *registry.Account) { a.Environment = payment.EnvironmentLive }, "moves no money"},
 		"a live credential in a sandbox": {"sandbox", func(a *registry.Account) { a.Credential = "sk_live_secret" }, "may be a live one"},
 		"no environment":                 {"sandbox", func(a *registry.Account) { a.Environment = "" }, "neither sandbox nor live"},
@@ -198,7 +198,7 @@ func TestAdyenRefuses(t *testing.T) {
 
 // Goal: every driver in the list declares itself under the name it is listed by.
 func TestDriversAreListedUnderTheirNames(t *testing.T) {
-	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe", "adyen", "amazonpay"}) {
+	if !slices.Equal(registry.Drivers(), []string{"sandbox", "stripe", "adyen", "amazonpay", "truelayer"}) {
 		t.Errorf("drivers %v", registry.Drivers())
 	}
 }
@@ -268,7 +268,10 @@ func TestAmazonPayRefuses(t *testing.T) {
 
 // Goal: what accounts fetch comes from their providers alone.
 func TestMayFetch(t *testing.T) {
-	for host, want := range map[string]bool{"sns.eu-west-1.amazonaws.com": true, "example.com": false, "": false} {
+	for host, want := range map[string]bool{
+		"sns.eu-west-1.amazonaws.com": true, "webhooks.truelayer.com": true, "webhooks.truelayer-sandbox.com": true,
+		"auth.truelayer.com": false, "webhooks.truelayer.com.example": false, "example.com": false, "": false,
+	} {
 		if got := registry.MayFetch(host); got != want {
 			t.Errorf("%q: %t, want %t", host, got, want)
 		}

@@ -40,9 +40,9 @@ type FetcherConfig struct {
 }
 
 // Fetcher gets what providers publish under https at hosts that are allowed, such
-// as the certificates that they sign webhooks with. It asks once for all who want
-// the same, keeps what it got for a while, follows no redirect, and reads no more
-// than MaxResponse. It is safe for concurrent use.
+// as the certificates that they sign webhooks with, and access tokens; see Token. It
+// asks once for all who want the same, keeps what it got for a while, follows no
+// redirect, and reads no more than MaxResponse. It is safe for concurrent use.
 type Fetcher struct {
 	cfg FetcherConfig
 
@@ -77,11 +77,31 @@ func NewFetcher(c FetcherConfig) (*Fetcher, error) {
 // Errors: ErrNotAllowed, ErrFetcherFull, that of ctx; anything else says why the
 // address could not be fetched from. None of them repeats more of it than the host.
 func (f *Fetcher) Fetch(ctx context.Context, address string) ([]byte, error) {
+	u, err := f.allowed(address)
+	if err != nil {
+		return nil, err
+	}
+	return f.once(ctx, u, u.String(), func(ctx context.Context) ([]byte, time.Duration, error) {
+		body, err := f.get(ctx, u)
+		return body, f.cfg.Keep, err
+	})
+}
+
+// allowed is an address that may be fetched from.
+func (f *Fetcher) allowed(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.User != nil || u.Opaque != "" || !f.cfg.Allowed(u.Host) {
 		return nil, ErrNotAllowed
 	}
-	one, err := f.join(ctx, u)
+	return u, nil
+}
+
+// work gets something, and says for how long it may be given again.
+type work func(ctx context.Context) (body []byte, keep time.Duration, err error)
+
+// once waits for what is kept or being got under a name, or gets it.
+func (f *Fetcher) once(ctx context.Context, u *url.URL, name string, get work) ([]byte, error) {
+	one, err := f.join(ctx, name, get)
 	if err != nil {
 		return nil, err
 	}
@@ -93,12 +113,12 @@ func (f *Fetcher) Fetch(ctx context.Context, address string) ([]byte, error) {
 	}
 }
 
-// join finds the fetch of an address, or begins it. It goes on when who began it
+// join finds the fetch of a name, or begins it. It goes on when who began it
 // gives up, since others may wait for it.
-func (f *Fetcher) join(ctx context.Context, u *url.URL) (*fetch, error) {
+func (f *Fetcher) join(ctx context.Context, name string, get work) (*fetch, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	now, name := f.cfg.Now(), u.String()
+	now := f.cfg.Now()
 	for kept, one := range f.fetches {
 		if !one.until.IsZero() && !now.Before(one.until) {
 			delete(f.fetches, kept)
@@ -115,17 +135,16 @@ func (f *Fetcher) join(ctx context.Context, u *url.URL) (*fetch, error) {
 	go func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.cfg.Timeout)
 		defer cancel()
-		body, err := f.get(ctx, u)
-		f.finish(one, body, err)
+		body, keep, err := get(ctx)
+		f.finish(one, body, keep, err)
 	}()
 	return one, nil
 }
 
 // finish keeps what came of a fetch.
-func (f *Fetcher) finish(one *fetch, body []byte, err error) {
+func (f *Fetcher) finish(one *fetch, body []byte, keep time.Duration, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	keep := f.cfg.Keep
 	if err != nil {
 		keep = f.cfg.KeepFailure
 	}

@@ -56,6 +56,7 @@ func (h *house) audit() {
 	h.auditStripe()
 	h.auditAdyen()
 	h.auditAmazon()
+	h.auditTrueLayer()
 }
 
 // joined checks that an operation that is one with its authorization has no effect of
@@ -107,6 +108,9 @@ func (h *house) effects() int {
 	for _, a := range h.amazons {
 		n += len(h.standingAtAmazon(a))
 	}
+	for _, a := range h.layers {
+		n += len(h.standingAtTrueLayer(a))
+	}
 	return n
 }
 
@@ -125,6 +129,9 @@ func (h *house) received() int {
 	}
 	for _, a := range h.amazons {
 		n += len(a.writes(""))
+	}
+	for _, a := range h.layers {
+		n += len(a.Requests())
 	}
 	return n
 }
@@ -150,6 +157,10 @@ func (h *house) effectsOf(op payment.Operation) []movement {
 		}
 		if s := h.amazon(a.Account); s != nil {
 			found = append(found, h.movedAtAmazonBy(s, op.Method, a)...)
+			continue
+		}
+		if s := h.trueLayer(a.Account); s != nil {
+			found = append(found, h.movedAtTrueLayerBy(s, op.Method, a)...)
 			continue
 		}
 		for _, step := range a.Steps {

@@ -31,11 +31,13 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/transport"
+	"github.com/acquitpay/acquit/providers/truelayer"
 	"github.com/acquitpay/acquit/server"
 	"github.com/acquitpay/acquit/server/webhook"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
+	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
 // credential is the secret of every account of the sandbox.
@@ -58,6 +60,7 @@ type house struct {
 	stripes   []*stripeAccount
 	adyens    []*adyenAccount
 	amazons   []*amazonAccount
+	layers    []*trueLayerAccount
 	processes []*process
 
 	logs   *logBook
@@ -70,13 +73,14 @@ type house struct {
 // setting is what a house is built on. The zero setting is one account, sandbox,
 // at a provider that answers at once.
 type setting struct {
-	accounts []payment.AccountName // in the order in which routing prefers them
-	latency  time.Duration         // of the sandbox's
-	hook     *simulator.Webhook    // the sandbox's send webhooks, and this goes wrong with them
-	stripe   *stripesim.Config     // the accounts are Stripe's, not the sandbox's
-	adyen    *adyensim.Config      // the accounts are Adyen's, not the sandbox's
-	amazon   *amazonsim.Config     // the accounts are Amazon Pay's, not the sandbox's
-	each     bool                  // an account is of the driver that it is named after
+	accounts  []payment.AccountName // in the order in which routing prefers them
+	latency   time.Duration         // of the sandbox's
+	hook      *simulator.Webhook    // the sandbox's send webhooks, and this goes wrong with them
+	stripe    *stripesim.Config     // the accounts are Stripe's, not the sandbox's
+	adyen     *adyensim.Config      // the accounts are Adyen's, not the sandbox's
+	truelayer *truelayersim.Config  // the accounts are TrueLayer's, not the sandbox's
+	amazon    *amazonsim.Config     // the accounts are Amazon Pay's, not the sandbox's
+	each      bool                  // an account is of the driver that it is named after
 }
 
 // of reports whether an account is of a driver that is configured.
@@ -108,6 +112,10 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 			}
 			if s.of(amazonpay.Name, s.amazon != nil, name) {
 				h.amazons = append(h.amazons, newAmazon(h, name, *s.amazon))
+				continue
+			}
+			if s.of(truelayer.Name, s.truelayer != nil, name) {
+				h.layers = append(h.layers, newTrueLayer(h, name, *s.truelayer))
 				continue
 			}
 			c := simulator.Config{Dir: dirs[i], Latency: s.latency, WebhookClient: h.courier()}
@@ -199,13 +207,17 @@ func (h *house) logger() *slog.Logger {
 // accounts are the guards of one process, which share a transport.
 func (h *house) accounts(logger *slog.Logger, probe func(context.Context, payment.Point)) (accounts []orchestrator.ConfiguredAccount, guards []webhook.Account) {
 	h.Helper()
-	wire := transport.New(transport.Config{DialContext: h.dial, TracerProvider: h.tracer})
+	wire := transport.New(transport.Config{DialContext: h.dial, TracerProvider: h.tracer, RootCAs: h.authorities()})
 	h.Cleanup(wire.CloseIdleConnections)
+	published, tokens := h.fetchers(wire)
 	for _, p := range h.remotes() {
-		secrets := []providers.Secret{p.webhookSecret()}
+		secrets, fetch := []providers.Secret{p.webhookSecret()}, published.Fetch
+		if p.fetch != nil {
+			fetch = p.fetch
+		}
 		driver, target, err := registry.New(p.driver, registry.Account{
 			Name: p.account, Environment: payment.EnvironmentSandbox, BaseURL: "http://" + p.host, MerchantID: p.merchant,
-			Credential: p.credential, WebhookSecrets: secrets, Region: p.region, Fetch: p.fetch,
+			Credential: p.credential, WebhookSecrets: secrets, Region: p.region, Fetch: fetch, Tokens: tokens,
 		})
 		if err != nil {
 			h.Fatal(err)
@@ -227,6 +239,11 @@ func (h *house) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	for _, p := range h.remotes() {
 		if address == p.host+":80" {
 			return p.dial(ctx)
+		}
+	}
+	for _, a := range h.layers {
+		if address == truelayer.TokenHost(false)+":443" || address == truelayer.KeyHost(false)+":443" {
+			return a.secure.dial(ctx)
 		}
 	}
 	return nil, &net.DNSError{Err: "no such host", Name: address, IsNotFound: true}
@@ -274,6 +291,9 @@ func (h *house) quiet() {
 	}
 	for _, a := range h.amazons {
 		h.notifies(a)
+	}
+	for _, a := range h.layers {
+		h.hears(a)
 	}
 	time.Sleep(time.Hour)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/providers/truelayer"
 )
 
 // remote is where an account leads, and how.
@@ -46,6 +47,9 @@ func (r remote) secrets() []string {
 	if len(lines) < 2 {
 		lines = []string{string(r.credential)}
 	}
+	if r.driver == truelayer.Name {
+		lines = append(lines, trueLayerToken, trueLayerSecret)
+	}
 	return append(lines, string(r.webhookSecret()))
 }
 
@@ -62,6 +66,9 @@ func (h *house) remotes() []remote {
 		all = append(all, a.remote)
 	}
 	for _, a := range h.amazons {
+		all = append(all, a.remote)
+	}
+	for _, a := range h.layers {
 		all = append(all, a.remote)
 	}
 	return all

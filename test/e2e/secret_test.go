@@ -24,9 +24,11 @@ import (
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/stripe"
+	"github.com/acquitpay/acquit/providers/truelayer"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
+	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
 // parrot is a provider that refuses every request and quotes in its refusal whatever it
@@ -80,8 +82,11 @@ func (p *parrot) quotes(h *house, secret string) {
 
 // sent is what of the credential goes to the provider: of a key that signs only its name.
 func (r remote) sent() string {
-	if r.driver == amazonpay.Name {
+	switch r.driver {
+	case amazonpay.Name:
 		return amazonpaytest.PublicKeyID
+	case truelayer.Name:
+		return trueLayerToken
 	}
 	return string(r.credential)
 }
@@ -90,7 +95,7 @@ func (r remote) sent() string {
 func (h *house) parrots() map[payment.AccountName]*parrot {
 	h.Helper()
 	all := map[payment.AccountName]*parrot{}
-	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote, &h.amazons[0].remote} {
+	for _, r := range []*remote{&h.providers[0].remote, &h.stripes[0].remote, &h.adyens[0].remote, &h.amazons[0].remote, &h.layers[0].remote} {
 		p := &parrot{driver: r.driver}
 		if r.driver == stripe.Name {
 			h.stripes[0].Next(stripesim.FaultUnauthorized)
@@ -122,13 +127,14 @@ func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 	t.Parallel()
 	s := setting{
 		each: true, hook: &simulator.Webhook{Forged: true}, stripe: &stripesim.Config{}, adyen: &adyensim.Config{}, amazon: &amazonsim.Config{},
-		accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name, amazonpay.Name},
+		truelayer: &truelayersim.Config{}, accounts: []payment.AccountName{sandbox.Name, stripe.Name, adyen.Name, amazonpay.Name, truelayer.Name},
 	}
 	tokens := map[string][]string{
 		sandbox.Name:   {"tok_ok", "tok_decline_lost_card", "tok_401", "tok_500_after_effect_always", "tok_drop"},
 		stripe.Name:    {"pm_card_visa", "pm_card_visa_chargeDeclinedLostCard", "pm_fault_401", "pm_fault_500_after", "pm_fault_drop_after"},
 		amazonpay.Name: {"S01-1234567-1234567", "S01-HARDDECLINED", "fault_429", "fault_500_after", "fault_drop_after"},
 		adyen.Name:     {"card_ok", "card_refused_fraud", "fault_401", "fault_500_after", "fault_drop_after"},
+		truelayer.Name: {"", "fails_blocked", "fault_401_token", "fault_401_signature", "fault_500_after", "fault_drop_after"}, // banks
 	}
 	inHouse(t, s, func(h *house) {
 		p := h.sweeps("one")
@@ -136,6 +142,12 @@ func TestNoSecretOfAnyDriverComesOut(t *testing.T) {
 		call := func(account payment.AccountName, token string) {
 			r := spends(token)
 			r.GetPaymentMethod().GetTokenSet().Tokens[0].Account = string(account)
+			if account == truelayer.Name {
+				fault, faulty := strings.CutPrefix(token, "fault_")
+				if r = transfers(token); faulty {
+					h.layers[0].Next(truelayersim.Fault(fault))
+				}
+			}
 			got := p.authorize(h.Context(), planted(string(account)+token), r)
 			told = append(told, string(got.bytes), fmt.Sprint(got.err, status.Convert(got.err).Details(), got.header, got.trailer))
 			if id := got.answer().GetPayment().GetPaymentId(); id != "" {

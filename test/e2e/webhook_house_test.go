@@ -19,6 +19,7 @@ import (
 	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/sandbox"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/providers/truelayer"
 	"github.com/acquitpay/acquit/server/webhook"
 )
 
@@ -31,6 +32,8 @@ func (r remote) webhookSecret() providers.Secret {
 		return providers.Secret(hex.EncodeToString([]byte("PLANTEDWEBHOOK" + string(r.account))))
 	case amazonpay.Name:
 		return providers.Secret(amazonTopics + string(r.account))
+	case truelayer.Name:
+		return providers.Secret("/PLANTEDWEBHOOK/" + string(r.account))
 	}
 	return "whsec_simulator"
 }
