@@ -90,7 +90,7 @@ func newSession(ctx context.Context, client *clientv3.Client, c Config, t *telem
 	}
 	life, err := session.New(ctx, client, session.Config{
 		Boot: payment.BootID(strings.ToLower(rand.Text())), Prefix: c.Ledger.Etcd.Prefix, TTL: c.SessionTTL, Logger: t.logger,
-		Info: session.Info{Host: host, Version: Version, Start: time.Now()},
+		Info: session.Info{Host: host, Version: t.version, Start: time.Now()},
 	})
 	if err != nil {
 		return nil, err

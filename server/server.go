@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type Process struct {
 	Stdout  io.Writer // gets the banner
 	Stderr  io.Writer // gets the log
 	Environ Environ   // secrets that are given as env:NAME are read from here
+	Version string    // of the binary, for people; Version if it is empty
 	// Ready is told where the server listens, once it can take payments; nil if
 	// nobody wants to know.
 	Ready func(Addresses)
@@ -35,7 +37,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 		return err
 	}
 	defer runtime.KeepAlive(newHeadroom())
-	t, err := newTelemetry(ctx, c, Version, p.Stderr)
+	t, err := newTelemetry(ctx, c, cmp.Or(p.Version, Version), p.Stderr)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 		return err
 	}
 	served = true
-	banner{version: Version, config: c, addrs: addrs, took: time.Since(began)}.write(p.Stdout)
+	banner{version: t.version, config: c, addrs: addrs, took: time.Since(began)}.write(p.Stdout)
 	if p.Ready != nil {
 		p.Ready(addrs)
 	}
