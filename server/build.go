@@ -110,7 +110,7 @@ func newSession(ctx context.Context, client *clientv3.Client, c Config, t *telem
 // newEtcd connects to the cluster, or starts the embedded etcd.
 func newEtcd(ctx context.Context, c Config, t *telemetry, l *lifecycle) (*clientv3.Client, error) {
 	if len(c.Ledger.Etcd.Endpoints) > 0 {
-		return dialEtcd(c.Ledger.Etcd, t.logger, l)
+		return dialEtcd(c.Ledger.Etcd, t.logger, l) //nolint:contextcheck // certificates are read with the context of each handshake
 	}
 	member, err := embedetcd.Start(ctx, embedetcd.Config{
 		DataDir: filepath.Join(c.DataDir, "etcd"), QuotaBytes: c.Ledger.Embedded.QuotaBytes, Logger: t.logger,

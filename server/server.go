@@ -81,7 +81,8 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	}
 	c.HTTPAddr = bound.http.Addr().String() // the simulator sends its webhooks there
 	ready, in := &readiness{}, &entrance{}
-	if err := serveAside(c, bound, t, ready, in, l); err != nil { // before the ledger, so that a slow start can be watched
+	// Before the ledger, so that a slow start can be watched.
+	if err := serveAside(c, bound, t, ready, in, l); err != nil { //nolint:contextcheck // certificates are read with the context of each handshake
 		return Addresses{}, err
 	}
 	records, err := newLedger(ctx, c, t, l)
