@@ -3,9 +3,9 @@ package server
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,11 +24,11 @@ import (
 // serveAside serves what people and probes look at. It runs from the start to
 // the end, so that a start and a drain can be watched.
 func serveAside(c Config, bound listeners, t *telemetry, ready *readiness, in *entrance, l *lifecycle) error {
-	mutual, err := serverTLS(c.TLS, true)
+	mutual, err := serverTLS(c.TLS, true, t.logger)
 	if err != nil {
 		return err
 	}
-	plainTLS, err := serverTLS(c.TLS, false)
+	plainTLS, err := serverTLS(c.TLS, false, t.logger)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func newSession(ctx context.Context, client *clientv3.Client, c Config, t *telem
 	}
 	life, err := session.New(ctx, client, session.Config{
 		Boot: payment.BootID(strings.ToLower(rand.Text())), Prefix: c.Ledger.Etcd.Prefix, TTL: c.SessionTTL, Logger: t.logger,
-		Info: session.Info{Host: host, Version: Version, Start: time.Now()},
+		Info: session.Info{Host: host, Version: t.version, Start: time.Now()},
 	})
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func newSession(ctx context.Context, client *clientv3.Client, c Config, t *telem
 // newEtcd connects to the cluster, or starts the embedded etcd.
 func newEtcd(ctx context.Context, c Config, t *telemetry, l *lifecycle) (*clientv3.Client, error) {
 	if len(c.Ledger.Etcd.Endpoints) > 0 {
-		return dialEtcd(c.Ledger.Etcd, l)
+		return dialEtcd(c.Ledger.Etcd, t.logger, l) //nolint:contextcheck // certificates are read with the context of each handshake
 	}
 	member, err := embedetcd.Start(ctx, embedetcd.Config{
 		DataDir: filepath.Join(c.DataDir, "etcd"), QuotaBytes: c.Ledger.Embedded.QuotaBytes, Logger: t.logger,
@@ -131,8 +131,8 @@ func newEtcd(ctx context.Context, c Config, t *telemetry, l *lifecycle) (*client
 }
 
 // dialEtcd makes the client of a cluster. It connects when it is first used.
-func dialEtcd(c Etcd, l *lifecycle) (*clientv3.Client, error) {
-	secure, err := clientTLS(c.TLS)
+func dialEtcd(c Etcd, logger *slog.Logger, l *lifecycle) (*clientv3.Client, error) {
+	secure, err := clientTLS(c.TLS, logger)
 	if err != nil {
 		return nil, err
 	}
@@ -142,29 +142,6 @@ func dialEtcd(c Etcd, l *lifecycle) (*clientv3.Client, error) {
 	}
 	l.add("etcd client", func(context.Context) error { return client.Close() })
 	return client, nil
-}
-
-// clientTLS is how the cluster is reached; nil leaves it to the endpoints.
-func clientTLS(c EtcdTLS) (*tls.Config, error) {
-	if c == (EtcdTLS{}) {
-		return nil, nil
-	}
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pool, err := authorities(c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("ledger.etcd.tls.ca: %w", err)
-		}
-		config.RootCAs = pool
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("ledger.etcd.tls.cert: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
 }
 
 // reachable asks the ledger something that only a working one can answer.

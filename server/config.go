@@ -93,7 +93,8 @@ type Config struct {
 	Sandbox Sandbox `koanf:"sandbox"`
 }
 
-// TLS names PEM files. Empty fields mean no TLS.
+// TLS names PEM files. Empty fields mean no TLS. A file that is replaced is used for
+// the connections of a second later, without a restart.
 type TLS struct {
 	// Cert is the file of the server's certificate chain. Set it together with Key.
 	Cert string `koanf:"cert"`
@@ -150,7 +151,8 @@ type Etcd struct {
 	Prefix string `koanf:"prefix"`
 }
 
-// EtcdTLS names PEM files for the connection to etcd.
+// EtcdTLS names PEM files for the connection to etcd. A client certificate that is
+// replaced is used for the next connection, new authorities from the next start on.
 type EtcdTLS struct {
 	// CA is the file of the authorities that the members' certificates come from.
 	CA string `koanf:"ca"`

@@ -12,5 +12,5 @@
 // by side, with their own metrics, traces and logs.
 package server
 
-// Version is the version of this build.
+// Version is that of a build which is no release.
 const Version = "v0.1"

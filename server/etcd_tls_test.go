@@ -12,19 +12,20 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/test/authority"
 )
 
 // TestClusterOverTLS: a cluster that asks for client certificates is used with
 // the configured ones, and a start without them fails within its time and says
 // that the ledger is what is missing.
 func TestClusterOverTLS(t *testing.T) {
-	ours := newAuthority(t)
-	ours.sign(t, "etcd", ours)
-	ours.sign(t, "client", ours)
+	ours := authority.New(t)
+	ours.Sign(t, "etcd")
+	ours.Sign(t, "client")
 	endpoint := secureEtcd(t, ours)
 	r := start(t, func(c *Config) {
 		c.Ledger.Etcd.Endpoints = []string{endpoint}
-		c.Ledger.Etcd.TLS = EtcdTLS{CA: ours.path("ca.pem"), Cert: ours.path("client.pem"), Key: ours.path("client.key")}
+		c.Ledger.Etcd.TLS = EtcdTLS{CA: ours.Path("ca.pem"), Cert: ours.Path("client.pem"), Key: ours.Path("client.key")}
 	})
 	answer, err := acquitv1.NewPaymentServiceClient(r.dial(t)).Authorize(withKey(t, "over-tls"), request("tok_ok"))
 	if err != nil || answer.GetOperation().GetState() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED {
@@ -34,7 +35,7 @@ func TestClusterOverTLS(t *testing.T) {
 	c := Default()
 	c.DataDir, c.GRPCAddr, c.HTTPAddr, c.OpsAddr = t.TempDir(), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	c.Ledger.Etcd.Endpoints = []string{endpoint}
-	c.Ledger.Etcd.TLS = EtcdTLS{CA: ours.path("ca.pem")}
+	c.Ledger.Etcd.TLS = EtcdTLS{CA: ours.Path("ca.pem")}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	var out safeBuffer
@@ -44,7 +45,7 @@ func TestClusterOverTLS(t *testing.T) {
 }
 
 // secureEtcd is an etcd that lets in clients of the authority only.
-func secureEtcd(t *testing.T, a *authority) string {
+func secureEtcd(t *testing.T, a *authority.Authority) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +61,7 @@ func secureEtcd(t *testing.T, a *authority) string {
 	peer := url.URL{Scheme: "unix", Host: "localhost", Path: ":0"}
 	c.ListenPeerUrls = []url.URL{peer}
 	c.ClientTLSInfo = transport.TLSInfo{
-		CertFile: a.path("etcd.pem"), KeyFile: a.path("etcd.key"), TrustedCAFile: a.path("ca.pem"), ClientCertAuth: true,
+		CertFile: a.Path("etcd.pem"), KeyFile: a.Path("etcd.key"), TrustedCAFile: a.Path("ca.pem"), ClientCertAuth: true,
 	}
 	e, err := embed.StartEtcd(c)
 	if err != nil {

@@ -3,13 +3,11 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"syscall"
 	"time"
 )
@@ -57,40 +55,6 @@ func flagOf(key string) string {
 		return flag
 	}
 	return "the configuration key"
-}
-
-// serverTLS reads the certificates of the listeners; nil without TLS. With
-// mutual, callers have to show a certificate if authorities are configured.
-func serverTLS(t TLS, mutual bool) (*tls.Config, error) {
-	if t.Cert == "" {
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(t.Cert, t.Key)
-	if err != nil {
-		return nil, fmt.Errorf("tls.cert: %w", err)
-	}
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
-	if !mutual || t.ClientCA == "" {
-		return config, nil
-	}
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	if config.ClientCAs, err = authorities(t.ClientCA); err != nil {
-		return nil, fmt.Errorf("tls.client_ca: %w", err)
-	}
-	return config, nil
-}
-
-// authorities reads a file of PEM certificates.
-func authorities(path string) (*x509.CertPool, error) {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(raw) {
-		return nil, fmt.Errorf("%s holds no PEM certificate", path)
-	}
-	return pool, nil
 }
 
 // serveHTTP runs an HTTP server on a bound listener until the lifecycle stops it.

@@ -22,7 +22,7 @@ const lastAnswers = 2 * time.Second
 // serveGRPC serves the API and says so to health checks, last of all. Taking it
 // down is the drain.
 func serveGRPC(c Config, on net.Listener, t *telemetry, core *core, ready *readiness, l *lifecycle) error {
-	secure, err := serverTLS(c.TLS, true)
+	secure, err := serverTLS(c.TLS, true, t.logger)
 	if err != nil {
 		return err
 	}

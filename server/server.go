@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type Process struct {
 	Stdout  io.Writer // gets the banner
 	Stderr  io.Writer // gets the log
 	Environ Environ   // secrets that are given as env:NAME are read from here
+	Version string    // of the binary, for people; Version if it is empty
 	// Ready is told where the server listens, once it can take payments; nil if
 	// nobody wants to know.
 	Ready func(Addresses)
@@ -35,7 +37,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 		return err
 	}
 	defer runtime.KeepAlive(newHeadroom(len(c.Ledger.Etcd.Endpoints) == 0))
-	t, err := newTelemetry(ctx, c, Version, p.Stderr)
+	t, err := newTelemetry(ctx, c, cmp.Or(p.Version, Version), p.Stderr)
 	if err != nil {
 		return err
 	}
@@ -58,7 +60,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 		return err
 	}
 	served = true
-	banner{version: Version, config: c, addrs: addrs, took: time.Since(began)}.write(p.Stdout)
+	banner{version: t.version, config: c, addrs: addrs, took: time.Since(began)}.write(p.Stdout)
 	if p.Ready != nil {
 		p.Ready(addrs)
 	}
@@ -79,7 +81,8 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	}
 	c.HTTPAddr = bound.http.Addr().String() // the simulator sends its webhooks there
 	ready, in := &readiness{}, &entrance{}
-	if err := serveAside(c, bound, t, ready, in, l); err != nil { // before the ledger, so that a slow start can be watched
+	// Before the ledger, so that a slow start can be watched.
+	if err := serveAside(c, bound, t, ready, in, l); err != nil { //nolint:contextcheck // certificates are read with the context of each handshake
 		return Addresses{}, err
 	}
 	records, err := newLedger(ctx, c, t, l)

@@ -26,12 +26,13 @@ type telemetry struct {
 	tracer   *sdktrace.TracerProvider
 	meter    *sdkmetric.MeterProvider
 	registry *prometheus.Registry
+	version  string // of the binary, for people
 }
 
 // newTelemetry builds all three signals. A collector that is not there yet does
 // not stop the start: spans are sent when it is.
 func newTelemetry(ctx context.Context, c Config, version string, stderr io.Writer) (*telemetry, error) {
-	t := &telemetry{logger: newLogger(c.Log, stderr), registry: prometheus.NewRegistry()}
+	t := &telemetry{logger: newLogger(c.Log, stderr), registry: prometheus.NewRegistry(), version: version}
 	about := resource.NewSchemaless(
 		attribute.String("service.name", "acquit"),
 		attribute.String("service.version", version),

@@ -1,110 +1,42 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"io"
-	"math/big"
-	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/acquitpay/acquit/test/authority"
 )
-
-// authority signs certificates for one test.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-	dir  string
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{dir: t.TempDir()}
-	a.cert, a.key = a.sign(t, "ca", nil)
-	return a
-}
-
-// sign writes NAME.pem and NAME.key; without a signer the certificate is an
-// authority's own.
-func (a *authority) sign(t *testing.T, name string, signer *authority) (*x509.Certificate, *ecdsa.PrivateKey) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: signer == nil, BasicConstraintsValid: true, IPAddresses: []net.IP{net.ParseIP("127.0.0.1")},
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	parent, by := template, key
-	if signer != nil {
-		parent, by = signer.cert, signer.key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.write(t, name+".pem", "CERTIFICATE", der)
-	a.write(t, name+".key", "PRIVATE KEY", raw)
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert, key
-}
-
-func (a *authority) write(t *testing.T, name, kind string, der []byte) {
-	t.Helper()
-	if err := os.WriteFile(a.path(name), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (a *authority) path(name string) string { return filepath.Join(a.dir, name) }
 
 // TestTLS: with certificates configured the API and the ops listener let in who
 // shows a certificate of the configured authority, and nobody else; the webhook
 // listener, whose callers have none, asks for none.
 func TestTLS(t *testing.T) {
-	ours, theirs := newAuthority(t), newAuthority(t)
-	ours.sign(t, "server", ours)
-	ours.sign(t, "client", ours)
-	theirs.sign(t, "client", theirs)
+	ours, theirs := authority.New(t), authority.New(t)
+	ours.Sign(t, "server")
+	ours.Sign(t, "client")
+	theirs.Sign(t, "client")
 	r := start(t, func(c *Config) {
-		c.TLS = TLS{Cert: ours.path("server.pem"), Key: ours.path("server.key"), ClientCA: ours.path("ca.pem")}
+		c.TLS = TLS{Cert: ours.Path("server.pem"), Key: ours.Path("server.key"), ClientCA: ours.Path("ca.pem")}
 	})
 	for name, c := range map[string]struct {
 		flags []string
 		code  int
 	}{
-		"our client":       {[]string{"--tls-ca", ours.path("ca.pem"), "--tls-cert", ours.path("client.pem"), "--tls-key", ours.path("client.key")}, 0},
-		"another's client": {[]string{"--tls-ca", ours.path("ca.pem"), "--tls-cert", theirs.path("client.pem"), "--tls-key", theirs.path("client.key")}, 1},
-		"no certificate":   {[]string{"--tls-ca", ours.path("ca.pem")}, 1},
+		"our client":       {[]string{"--tls-ca", ours.Path("ca.pem"), "--tls-cert", ours.Path("client.pem"), "--tls-key", ours.Path("client.key")}, 0},
+		"another's client": {[]string{"--tls-ca", ours.Path("ca.pem"), "--tls-cert", theirs.Path("client.pem"), "--tls-key", theirs.Path("client.key")}, 1},
+		"no certificate":   {[]string{"--tls-ca", ours.Path("ca.pem")}, 1},
 		"no TLS":           {nil, 1},
-		"another's server": {[]string{"--tls-ca", theirs.path("ca.pem")}, 1},
+		"another's server": {[]string{"--tls-ca", theirs.Path("ca.pem")}, 1},
 	} {
 		args := append([]string{"authorize", "--addr", r.GRPC, "--amount", "10.00", "--currency", "EUR", "--token", "tok_ok", "--timeout", "5s"}, c.flags...)
 		if stdout, stderr, code := command(t, nil, args...); code != c.code {
 			t.Errorf("%s: exit code %d: %s%s", name, code, stdout, stderr)
 		}
 	}
-	pair, err := tls.LoadX509KeyPair(ours.path("client.pem"), ours.path("client.key"))
+	pair, err := tls.LoadX509KeyPair(ours.Path("client.pem"), ours.Path("client.key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,11 +60,9 @@ func TestTLS(t *testing.T) {
 }
 
 // fetch is the body of a page, or "refused".
-func fetch(t *testing.T, ca *authority, addr string, certs []tls.Certificate) string {
+func fetch(t *testing.T, ca *authority.Authority, addr string, certs []tls.Certificate) string {
 	t.Helper()
-	pool := x509.NewCertPool()
-	pool.AddCert(ca.cert)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: certs}}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool(), Certificates: certs}}}
 	defer client.CloseIdleConnections()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+addr, nil)
 	if err != nil {

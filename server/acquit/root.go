@@ -94,7 +94,7 @@ func newRoot(t terminal) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddCommand(
-		newServe(t), newAuthorize(t), newCapture(t), newRefund(t), newVoid(t), newComplete(t), newGet(t), newList(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newVersion(t),
+		newServe(t), newAuthorize(t), newCapture(t), newRefund(t), newVoid(t), newComplete(t), newGet(t), newList(t), newMapping(t), newSandbox(t), newEtcd(t), newConfig(t), newProbe(t), newVersion(t),
 	)
 	return root
 }

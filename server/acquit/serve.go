@@ -35,7 +35,7 @@ func newServe(t terminal) *cobra.Command {
 		ctx, release := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 		defer release()
 		defer context.AfterFunc(ctx, release)() // after the first signal, a second one ends the process at once
-		return server.Run(ctx, config, server.Process{Stdout: t.out, Stderr: t.err, Environ: t.environ})
+		return server.Run(ctx, config, server.Process{Stdout: t.out, Stderr: t.err, Environ: t.environ, Version: stamped()})
 	})
 	c.Flags().StringVar(&file, "config", "", "configuration `file`; deploy/acquit.example.yaml has every key")
 	defaults := server.Default()

@@ -45,6 +45,7 @@ type answer struct {
 	response response
 	stored   bool // it is the last word about its key
 	replayed bool
+	repeat   string // whether the same key may get another answer, in the server's words; "" if it said nothing
 	err      error
 	began    time.Time
 	took     time.Duration
@@ -86,6 +87,7 @@ func (c *caller) call(ctx context.Context, i intent) answer {
 	a.err = c.conn.Invoke(ctx, method, request, &a.raw,
 		grpc.ForceCodec(verbatim{}), grpc.Header(&header), grpc.WaitForReady(false))
 	a.took = time.Since(a.began)
+	a.repeat = strings.Join(header.Get("acquit-should-retry"), ",")
 	if a.err != nil {
 		return a
 	}
@@ -93,7 +95,7 @@ func (c *caller) call(ctx context.Context, i intent) answer {
 		a.err = fmt.Errorf("the answer to %s is not what it should be: %w", method, err)
 	}
 	a.response = response
-	a.stored = strings.Join(header.Get("acquit-should-retry"), ",") == "false"
+	a.stored = a.repeat == "false"
 	a.replayed = strings.Join(header.Get("acquit-idempotent-replayed"), ",") == "true"
 	return a
 }

@@ -44,6 +44,7 @@ type cluster struct {
 type settings struct {
 	program                       string // the binary
 	ledger                        string // address of the ledger; "" is the cluster's own
+	grpcAddr                      string
 	provider                      string // URL of the provider; "" is the cluster's wire
 	attemptBudget, attemptTimeout time.Duration
 	deadline, resolveBy           time.Duration // of an operation
@@ -58,14 +59,23 @@ type settings struct {
 // newCluster starts the shared processes. What they hold in the end is audited.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
+	etcd, sandbox := startEtcd(t), startSandbox(t)
+	etcd.ready(t)
+	return newClusterOf(t, etcd, sandbox)
+}
+
+// newClusterOf is the cluster of a ledger that is ready and a provider that has
+// been started.
+func newClusterOf(t *testing.T, etcd *ledgerProcess, sandbox *provider) *cluster {
+	t.Helper()
 	c := &cluster{
-		etcd: startEtcd(t), sandbox: startSandbox(t), keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
+		etcd: etcd, sandbox: sandbox, keyring: filepath.Join(t.TempDir(), "keyring"), audited: &atomic.Bool{},
 		settings: settings{
 			program: binary, attemptBudget: attemptBudget, attemptTimeout: attemptTimeout, deadline: 2 * attemptBudget, resolveBy: 15 * time.Minute,
 			inlineBudget: inlineBudget, sessionTTL: sessionTTL, sweepEvery: 5 * time.Second, recheck: 30 * time.Second, perAccount: 16, maxInFlight: 4096, logLevel: "info",
+			grpcAddr: "127.0.0.1:0",
 		},
 	}
-	c.etcd.ready(t)
 	c.sandbox.ready(t)
 	c.etcd.audit = func(t *testing.T) { t.Helper(); c.audit(t) }
 	t.Cleanup(func() { c.audit(t) })
@@ -101,7 +111,17 @@ func (c *cluster) idle() *cluster {
 type ledgerProcess struct {
 	*process
 	dir, addr string
+	cluster   *trio            // that it stands for; nil if it is alone and asks for no certificates
 	audit     func(*testing.T) // of what it holds, before it is gone
+}
+
+// config is how serve processes are told of it, at another address if that is not
+// empty.
+func (l *ledgerProcess) config(addr string) string {
+	if l.cluster != nil {
+		return l.cluster.config()
+	}
+	return fmt.Sprintf(`{endpoints: ["http://%s"]}`, cmp.Or(addr, l.addr))
 }
 
 func startEtcd(t *testing.T) *ledgerProcess {
@@ -216,19 +236,19 @@ func (p *process) addresses(t *testing.T) (grpc, ops string) {
 func (c *cluster) config(dir string) string {
 	return fmt.Sprintf(`
 data_dir: %s
-grpc_addr: 127.0.0.1:0
+grpc_addr: %s
 http_addr: 127.0.0.1:0
 ops_addr: 127.0.0.1:0
 log: {level: %s}
 session_ttl: %s
 drain_timeout: %s
 keys: {file: %s}
-ledger: {etcd: {endpoints: ["http://%s"]}}
+ledger: {etcd: %s}
 operation: {deadline: %s, attempt_budget: %s, attempt_timeout: %s, resolve_by: %s, inline_budget: %s, max_in_flight: %d}
 sweep: {every: %s, per_account: %d, recheck: %s}
 retry: {spacing: [200ms, 400ms], max_sends: 6}
 accounts: [{name: %s, driver: sandbox, environment: sandbox, base_url: "%s"%s}]
-`, filepath.Join(dir, "data"), c.logLevel, c.sessionTTL, drainTimeout, c.keyring, cmp.Or(c.ledger, c.etcd.addr),
+`, filepath.Join(dir, "data"), c.grpcAddr, c.logLevel, c.sessionTTL, drainTimeout, c.keyring, c.etcd.config(c.ledger),
 		c.deadline, c.attemptBudget, c.attemptTimeout, c.resolveBy, c.inlineBudget, c.maxInFlight,
 		c.sweepEvery, c.perAccount, c.recheck, accountName, cmp.Or(c.provider, c.sandbox.address), c.webhooks())
 }

@@ -87,7 +87,11 @@ func (l *ledgerProcess) count(ctx context.Context, prefix string) (n int64, err 
 }
 
 func (l *ledgerProcess) ask(question func(etcdserverpb.KVClient) error) error {
-	conn, err := grpc.NewClient(l.addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
+	secure := insecure.NewCredentials()
+	if l.cluster != nil {
+		secure = l.cluster.credentials
+	}
+	conn, err := grpc.NewClient(l.addr, grpc.WithTransportCredentials(secure),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		return err

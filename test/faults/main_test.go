@@ -29,8 +29,8 @@ import (
 
 // binary is the program under test, built once with the fault points in it; plain
 // is the same without the race detector. It runs what is not under test and slow
-// with it, which is etcd.
-var binary, plain string
+// with it, which is etcd. member is one member of a cluster of etcd.
+var binary, plain, member string
 
 // testsAtATime is how many tests run beside each other, if nobody says otherwise.
 const testsAtATime = 6
@@ -59,24 +59,29 @@ func buildAndRun(m *testing.M) int {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	if err := build(ctx, binary, raceDetector); err != nil {
+	if err := build(ctx, binary, "server/acquit", raceDetector); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	if plain = binary; raceDetector {
 		plain = filepath.Join(dir, "plain")
-		if err := build(ctx, plain, false); err != nil {
+		if err := build(ctx, plain, "server/acquit", false); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+	}
+	member = filepath.Join(dir, "member")
+	if err := build(ctx, member, "test/faults/member", false); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	fmt.Fprintf(os.Stderr, "built acquit in %s\n", time.Since(began).Round(time.Millisecond))
 	return m.Run()
 }
 
-// build makes the program with the fault points in it.
-func build(ctx context.Context, to string, race bool) error {
-	args := []string{"build", "-tags", "faults", "-o", to, fmt.Sprintf("-race=%t", race), "github.com/acquitpay/acquit/server/acquit"}
+// build makes a program, with the fault points in it.
+func build(ctx context.Context, to, program string, race bool) error {
+	args := []string{"build", "-tags", "faults", "-o", to, fmt.Sprintf("-race=%t", race), "github.com/acquitpay/acquit/" + program}
 	if said, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, said)
 	}
