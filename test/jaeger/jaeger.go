@@ -5,6 +5,7 @@
 package jaeger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,29 +24,32 @@ type Jaeger struct {
 	Query string // the base URL of its API
 }
 
-// Build makes a program of a package in dir and returns its path. root is the
-// repository's; modfile "" is its own module file.
-func Build(ctx context.Context, root, dir, modfile, pkg string) (string, error) {
-	out, err := filepath.Abs(filepath.Join(dir, filepath.Base(pkg)))
+// BuildAcquit makes acquit in dir and returns its path. root is the repository's.
+func BuildAcquit(ctx context.Context, root, dir string) (string, error) {
+	out, err := filepath.Abs(filepath.Join(dir, "acquit"))
 	if err != nil {
 		return "", err
 	}
-	args := []string{"build", "-o", out}
-	if modfile != "" {
-		args = append(args, "-modfile", modfile)
-	}
-	build := exec.CommandContext(ctx, "go", append(args, pkg)...)
-	build.Dir = root
-	if said, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build %s: %w\n%s", pkg, err, said)
-	}
-	return out, nil
+	_, err = run(ctx, root, "build", "-o", out, "./server/acquit")
+	return out, err
 }
 
-// BuildJaeger makes Jaeger of its own module file, which takes some minutes the first
-// time, and no time from Go's build cache.
-func BuildJaeger(ctx context.Context, root, dir string) (string, error) {
-	return Build(ctx, root, dir, ".ci/jaeger/go.mod", "github.com/jaegertracing/jaeger/cmd/all-in-one")
+// BuildJaeger makes Jaeger of a module file of its own and returns its path. It takes
+// some minutes the first time; then Go's build cache has the whole program.
+func BuildJaeger(ctx context.Context, root string) (string, error) {
+	return run(ctx, root, "tool", "-modfile=.ci/jaeger/go.mod", "-n", "all-in-one")
+}
+
+// run runs go in a directory and returns what it says.
+func run(ctx context.Context, dir string, args ...string) (string, error) {
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Stderr = dir, &said
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, &said)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // Start runs a Jaeger on two addresses of this machine until ctx ends, and returns when
@@ -58,7 +63,7 @@ func Start(ctx context.Context, program, otlp, query string, log *os.File) (*Jae
 	} {
 		args = append(args, "--"+unused+"=127.0.0.1:0")
 	}
-	if _, err := run(ctx, log, []string{"COLLECTOR_OTLP_ENABLED=true", "SPAN_STORAGE_TYPE=memory"}, program, args...); err != nil {
+	if _, err := start(ctx, log, []string{"COLLECTOR_OTLP_ENABLED=true", "SPAN_STORAGE_TYPE=memory"}, program, args...); err != nil {
 		return nil, err
 	}
 	j := &Jaeger{OTLP: otlp, Query: "http://" + query}
@@ -68,9 +73,9 @@ func Start(ctx context.Context, program, otlp, query string, log *os.File) (*Jae
 	})
 }
 
-// run starts a program that is told to stop when ctx ends; what it returns is closed
+// start starts a program that is told to stop when ctx ends; what it returns is closed
 // when it has.
-func run(ctx context.Context, log *os.File, environ []string, program string, args ...string) (<-chan struct{}, error) {
+func start(ctx context.Context, log *os.File, environ []string, program string, args ...string) (<-chan struct{}, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), environ...)
 	cmd.Stdout, cmd.Stderr = log, log

@@ -36,11 +36,11 @@ func told(t *testing.T) (*Jaeger, []*Payment) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	dir := t.TempDir()
-	program, err := BuildJaeger(ctx, "../..", dir)
+	program, err := BuildJaeger(ctx, "../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	acquit, err := Build(ctx, "../..", dir, "", "./server/acquit")
+	acquit, err := BuildAcquit(ctx, "../..", dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func Serve(ctx context.Context, program, dir string, j *Jaeger) (addr string, en
 	if err != nil {
 		return "", nil, err
 	}
-	ended, err = run(ctx, log, []string{"STORY_WEBHOOK_SECRET=only-for-the-sandbox-on-this-machine"}, program, "serve",
+	ended, err = start(ctx, log, []string{"STORY_WEBHOOK_SECRET=only-for-the-sandbox-on-this-machine"}, program, "serve",
 		"--config", file, "--data-dir", filepath.Join(dir, "data"), "--otlp-endpoint", j.OTLP,
 		"--grpc-addr", free[0], "--http-addr", free[1], "--ops-addr", free[2])
 	if err != nil {

@@ -33,11 +33,11 @@ func show(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	fmt.Println("building Jaeger, which takes some minutes the first time")
-	program, err := jaeger.BuildJaeger(ctx, ".", dir)
+	program, err := jaeger.BuildJaeger(ctx, ".")
 	if err != nil {
 		return err
 	}
-	acquit, err := jaeger.Build(ctx, ".", dir, "", "./server/acquit")
+	acquit, err := jaeger.BuildAcquit(ctx, ".", dir)
 	if err != nil {
 		return err
 	}
