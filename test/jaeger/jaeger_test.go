@@ -73,6 +73,7 @@ func told(t *testing.T) (*Jaeger, []*Payment) {
 }
 
 func retried(t *testing.T, _ *Jaeger, _ *Payment, traces []Trace) {
+	t.Helper()
 	sends := traces[0].Named("payment.attempt")
 	if len(sends) != 2 {
 		t.Fatalf("%d attempt spans, want 2", len(sends))
@@ -89,6 +90,7 @@ func retried(t *testing.T, _ *Jaeger, _ *Payment, traces []Trace) {
 }
 
 func declined(t *testing.T, _ *Jaeger, p *Payment, traces []Trace) {
+	t.Helper()
 	sends := traces[0].Named("payment.attempt")
 	if len(sends) != 1 || p.Last != acquitv1.PaymentStatus_PAYMENT_STATUS_DECLINED {
 		t.Fatalf("%d attempt spans, %s", len(sends), p.Last)
@@ -100,6 +102,7 @@ func declined(t *testing.T, _ *Jaeger, p *Payment, traces []Trace) {
 }
 
 func unknown(t *testing.T, _ *Jaeger, p *Payment, traces []Trace) {
+	t.Helper()
 	sends := traces[0].Named("payment.attempt")
 	if p.First != acquitv1.PaymentStatus_PAYMENT_STATUS_UNKNOWN || len(sends) != 2 {
 		t.Fatalf("it was %s at first, with %d attempt spans; want UNKNOWN and 2", p.First, len(sends))
@@ -122,6 +125,7 @@ func unknown(t *testing.T, _ *Jaeger, p *Payment, traces []Trace) {
 }
 
 func webhook(t *testing.T, j *Jaeger, _ *Payment, traces []Trace) {
+	t.Helper()
 	sends := traces[0].Named("payment.attempt")
 	if len(sends) != 1 {
 		t.Fatalf("%d attempt spans, want 1", len(sends))

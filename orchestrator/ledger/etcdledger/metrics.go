@@ -22,7 +22,7 @@ type timing struct {
 	quota      metric.Float64Gauge
 }
 
-func newTiming(m metric.Meter) (timing, error) {
+func newTiming(ctx context.Context, m metric.Meter) (timing, error) {
 	if m == nil {
 		m = noop.Meter{}
 	}
@@ -44,7 +44,7 @@ func newTiming(m metric.Meter) (timing, error) {
 	if err != nil {
 		return timing{}, fmt.Errorf("etcdledger: %w", err)
 	}
-	u.Add(context.Background(), 0, kindOf("open")) // a rate of one that appears with its first event is not seen
+	u.Add(ctx, 0, kindOf("open")) // a rate of one that appears with its first event is not seen
 	return timing{duration: h, unreadable: u, quota: q}, nil
 }
 
