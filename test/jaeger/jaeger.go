@@ -22,6 +22,8 @@ import (
 type Jaeger struct {
 	OTLP  string // where it takes spans
 	Query string // the base URL of its API
+
+	Ended <-chan struct{} // closed when it has ended
 }
 
 // BuildAcquit makes acquit in dir and returns its path. root is the repository's.
@@ -63,10 +65,20 @@ func Start(ctx context.Context, program, otlp, query string, log *os.File) (*Jae
 	} {
 		args = append(args, "--"+unused+"=127.0.0.1:0")
 	}
-	if _, err := start(ctx, log, []string{"COLLECTOR_OTLP_ENABLED=true", "SPAN_STORAGE_TYPE=memory"}, program, args...); err != nil {
+	for _, addr := range []string{otlp, query} { // or another Jaeger would answer for this one
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.Close(); err != nil {
+			return nil, err
+		}
+	}
+	ended, err := start(ctx, log, []string{"COLLECTOR_OTLP_ENABLED=true", "SPAN_STORAGE_TYPE=memory"}, program, args...)
+	if err != nil {
 		return nil, err
 	}
-	j := &Jaeger{OTLP: otlp, Query: "http://" + query}
+	j := &Jaeger{OTLP: otlp, Query: "http://" + query, Ended: ended}
 	return j, until(ctx, time.Minute, "Jaeger answers", func(ctx context.Context) error {
 		_, err := j.get(ctx, "/api/services", nil)
 		return err

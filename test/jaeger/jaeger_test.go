@@ -53,10 +53,14 @@ func told(t *testing.T) (*Jaeger, []*Payment) {
 		t.Fatal(err)
 	}
 	j, err := Start(ctx, program, free[0], free[1], log)
-	t.Cleanup(cancel)
 	if err != nil {
+		cancel()
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		cancel()
+		<-j.Ended
+	})
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	addr, ended, err := Serve(serving, acquit, dir, j)

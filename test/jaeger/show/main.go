@@ -27,6 +27,8 @@ func main() {
 }
 
 func show(ctx context.Context) error {
+	running, end := context.WithCancel(ctx)
+	defer end()
 	dir, err := os.MkdirTemp("", "acquit-jaeger-")
 	if err != nil {
 		return err
@@ -46,10 +48,14 @@ func show(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	j, err := jaeger.Start(ctx, program, "127.0.0.1:4317", "127.0.0.1:16686", log)
+	j, err := jaeger.Start(running, program, "127.0.0.1:4317", "127.0.0.1:16686", log)
 	if err != nil {
 		return err
 	}
+	defer func() { // nothing is left running, however this ends
+		end()
+		<-j.Ended
+	}()
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	addr, ended, err := jaeger.Serve(serving, acquit, dir, j)
