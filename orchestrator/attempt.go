@@ -121,7 +121,7 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 	}
 	f.o.cfg.Probe(ctx, payment.PointSendAfterCheck)
 
-	ctx, span := f.o.tracer.Start(ctx, spanName(r.step), f.spanOptions()...)
+	ctx, span := f.o.tracer.Start(ctx, spanName(r.step), f.spanOptions(ctx)...)
 	defer span.End()
 	f.lastSend = span.SpanContext()
 	started := f.o.cfg.Now()
@@ -221,11 +221,16 @@ func (f *flight) op() payment.Operation { return f.snap.Operation }
 func (f *flight) account() Account { return f.o.accounts[f.op().Current().Account] }
 
 // spanOptions say what a request's span is about, and link it to the request
-// before it.
-func (f *flight) spanOptions() []trace.SpanStartOption {
+// before it: of this flight, or of another trace as the record has it.
+func (f *flight) spanOptions(ctx context.Context) []trace.SpanStartOption {
 	opts := []trace.SpanStartOption{trace.WithAttributes(f.spanAttributes()...)}
-	if f.lastSend.IsValid() {
-		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: f.lastSend}))
+	before := f.lastSend
+	if !before.IsValid() {
+		recorded, err := parseTrace(f.op().Current().Trace)
+		if err != nil || recorded.TraceID() == trace.SpanContextFromContext(ctx).TraceID() {
+			return opts // nobody's, or of the call that this is within
+		}
+		before = recorded
 	}
-	return opts
+	return append(opts, trace.WithLinks(trace.Link{SpanContext: before}))
 }

@@ -127,7 +127,7 @@ func TestNewsOfAnActionAnswersNothing(t *testing.T) {
 		w.provider(0).script = []line{func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer {
 			e := told("1", "requires_action", "a-1")
 			e.Reference = call.Reference
-			w.applyIn(ctx, w.boot("two"), e, orchestrator.TakenNoted)
+			w.applyIn(ctx, w.boot("two"), e, orchestrator.TakenNoted) //nolint:contextcheck // counters are started at zero, for no call
 			return leadingTo(payment.StateRequiresAction)(ctx, effect)
 		}}
 		reply, err := o.Authorize(w.Context(), call, instruction("a"))
@@ -148,7 +148,7 @@ func TestNewsOfAReleaseUnderWay(t *testing.T) {
 		o := w.boot("one")
 		id := w.authorizedPayment(o)
 		w.provider(0).orders = []line{func(ctx context.Context, effect func() payment.ProviderReference) payment.Answer {
-			w.applyIn(ctx, w.boot("two"), told("1", "cancelled", "a-1"), orchestrator.TakenNoted)
+			w.applyIn(ctx, w.boot("two"), told("1", "cancelled", "a-1"), orchestrator.TakenNoted) //nolint:contextcheck // counters are started at zero, for no call
 			return succeed(ctx, effect)
 		}}
 		if _, err := carryOut(w.Context(), o, orderCall(payment.MethodVoid, "v"), order(id, 0)); err != nil {

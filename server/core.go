@@ -41,7 +41,7 @@ func newCore(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycl
 		return nil, err
 	}
 	accounts, webhooks := configured(c, guards)
-	flow, err := orchestrator.New(orchestrator.Config{
+	flow, err := orchestrator.New(orchestrator.Config{ //nolint:contextcheck // counters are started at zero, for no call
 		Ledger: records, Accounts: accounts, Table: table, Keys: keys, Renderer: Renderer{}, Policy: c.Retry.policy(),
 		OperationDeadline: c.Operation.Deadline, AttemptBudget: c.Operation.AttemptBudget, SendTimeout: c.Operation.AttemptTimeout,
 		ResolveBy: c.Operation.ResolveBy, InlineBudget: c.Operation.InlineBudget, MaxInFlight: c.Operation.MaxInFlight,

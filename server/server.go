@@ -97,7 +97,7 @@ func build(ctx context.Context, c Config, p Process, t *telemetry, l *lifecycle)
 	if err != nil {
 		return Addresses{}, err
 	}
-	shut, err := serveWebhooks(t, core, sweep, in, l)
+	shut, err := serveWebhooks(t, core, sweep, in, l) //nolint:contextcheck // counters are started at zero, for no call
 	if err != nil {
 		return Addresses{}, err
 	}

@@ -131,7 +131,9 @@ func (h *house) counted(name string, by attribute.Key) map[string]int64 {
 			}
 			for _, p := range sum.DataPoints {
 				value, _ := p.Attributes.Value(by)
-				got[value.AsString()] += p.Value
+				if p.Value > 0 { // some are there before they count
+					got[value.AsString()] += p.Value
+				}
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	timing, err := newTiming(cfg.Meter)
+	timing, err := newTiming(ctx, cfg.Meter)
 	if err != nil {
 		return nil, err
 	}

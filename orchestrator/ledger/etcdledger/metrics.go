@@ -25,7 +25,7 @@ type timing struct {
 	well map[string]metric.MeasurementOption
 }
 
-func newTiming(m metric.Meter) (timing, error) {
+func newTiming(ctx context.Context, m metric.Meter) (timing, error) {
 	if m == nil {
 		m = noop.Meter{}
 	}
@@ -47,7 +47,7 @@ func newTiming(m metric.Meter) (timing, error) {
 	if err != nil {
 		return timing{}, fmt.Errorf("etcdledger: %w", err)
 	}
-	u.Add(context.Background(), 0, kindOf("open")) // a rate of one that appears with its first event is not seen
+	u.Add(ctx, 0, kindOf("open")) // a rate of one that appears with its first event is not seen
 	t := timing{duration: h, unreadable: u, quota: q, well: make(map[string]metric.MeasurementOption)}
 	for _, transaction := range []string{"claim", "advance", "hold", "read"} {
 		t.well[transaction] = ended(transaction, nil)
