@@ -140,6 +140,8 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 
 // Goal: a provider's hint bears on resending, where that is open, and on
 // nothing else. Method: every row with every hint.
+//
+// Shows R75.
 func TestHintsBearOnResendOnly(t *testing.T) {
 	table := acmeTable(t)
 	for _, r := range table.Rows() {
