@@ -12,6 +12,7 @@
 //	ACQUIT_LIVE_STRIPE_ADDRESS     its base_url, if not the driver's own
 //	ACQUIT_LIVE_STRIPE_TOKEN       an instrument that is accepted: a stored id or, as JSON, a client's payload
 //	ACQUIT_LIVE_STRIPE_DECLINED    an instrument that is declined, likewise
+//	ACQUIT_LIVE_STRIPE_CUSTOMER    whose the stored ids are, by the provider's name of them, where it asks for that
 //	ACQUIT_LIVE_STRIPE_CURRENCY    what the account takes; EUR if it is not said
 //
 // It goes through the guard and the table, not the service: what is asked is whether the

@@ -149,6 +149,9 @@ func (r *rig) pay(instrument string) payment.Send {
 		MerchantReference: "acquit-live", Amount: s.Amount, CaptureMode: payment.CaptureManual,
 		Tokens: map[payment.AccountName]payment.Token{account: token}, ReturnURL: "https://shop.example/return",
 	}
+	if customer := r.env("CUSTOMER"); customer != "" {
+		s.Instruction.Customer = &payment.Customer{ProviderCustomerIDs: map[payment.AccountName]string{account: customer}}
+	}
 	return s
 }
 
