@@ -96,6 +96,8 @@ func TestKeys(t *testing.T) {
 
 // The reference id is the same on every retry, and another one for another
 // tenant, method or key.
+//
+// Shows R2.
 func TestTheReferenceIsTheKeysOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, Config{Authenticate: tenantFromMetadata}, handling(func(context.Context, *acquitv1.AuthorizeRequest) (payment.Reply, error) {

@@ -187,13 +187,15 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 		f.report = before
 		return answer, payment.Verdict{}, err
 	}
-	if answer.Transport == payment.TransportNeverSent {
+	if answer.Transport.Unsent() {
 		f.report.Sends = before.Sends // tried, but not sent
 	}
 	// Judged under the doubt, so that a table that breaks leaves it standing.
 	verdict := f.judge(op.Method, &answer)
 	f.report.Uncertain = before.Uncertain
-	f.o.pauses.heard(attempt.Account, answer, verdict)
+	if f.o.pauses.heard(attempt.Account, answer, verdict) {
+		f.paused(ctx, attempt.Account, verdict)
+	}
 	f.learn(answer, verdict)
 	return answer, verdict, nil
 }

@@ -119,6 +119,8 @@ func TestFailoverNeedsClosedEvidence(t *testing.T) {
 
 // Goal: a resend waits as long as the provider asked. Method: a refusal with a
 // lower bound far above the policy's spacing.
+//
+// Shows R31.
 func TestRetryAfterIsALowerBound(t *testing.T) {
 	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
 		w.provider(0).script = []line{func(context.Context, func() payment.ProviderReference) payment.Answer {

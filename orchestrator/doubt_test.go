@@ -54,6 +54,8 @@ func TestRefusalOfUnknownOriginClosesNothing(t *testing.T) {
 
 // Goal: two accounts never share a merchant, or a look-up on one would find what
 // the other did. Method: two accounts with one target.
+//
+// Shows R18 and R53.
 func TestTwoAccountsOfOneMerchantAreRefused(t *testing.T) {
 	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
 		cfg := orchestrator.Config{Ledger: w.store.Ledger("one"), Table: w.table, Keys: w.keys, Renderer: plainRenderer{}, Logger: discard()}

@@ -90,16 +90,24 @@ func (f *flight) count(ctx context.Context, a payment.Answer, v payment.Verdict,
 }
 
 // alert calls for attention where the table asks for it, or where an operation
-// is still being retried at an age at which somebody should know.
+// is still without an outcome at an age at which somebody should know.
 func (f *flight) alert(ctx context.Context, a payment.Answer, v payment.Verdict, d decision) {
 	op := f.op()
-	if late := f.o.cfg.Now().Sub(op.Created) > f.o.cfg.Policy.EscalateAfter; v.Alert || (late && d.action == actionResend) {
+	open := d.action != actionSettle && d.action != actionFailOver
+	if late := f.o.cfg.Now().Sub(op.Created) > f.o.cfg.Policy.EscalateAfter; v.Alert || (late && open) {
 		f.o.metrics.alerts.Add(ctx, 1, metric.WithAttributes(
 			attribute.String("payment.account", string(op.Current().Account)), attribute.String("payment.mapping_row", v.Row)))
 		f.log().ErrorContext(ctx, "an answer needs attention", "account", string(op.Current().Account),
 			"mapping_row", v.Row, "http_status", a.HTTPStatus, "provider_code", a.Code,
 			"request_id", a.RequestID, "decision", string(d.action))
 	}
+}
+
+// paused calls for attention to an account that gets no new payments for a while.
+func (f *flight) paused(ctx context.Context, account payment.AccountName, v payment.Verdict) {
+	f.o.metrics.alerts.Add(ctx, 1, metric.WithAttributes(
+		attribute.String("payment.account", string(account)), attribute.String("payment.mapping_row", v.Row)))
+	f.log().ErrorContext(ctx, "account paused", "account", string(account), "mapping_row", v.Row, "pause", pauseFor.String())
 }
 
 // spanAttributes say which request of which operation a span is about. No

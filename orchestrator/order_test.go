@@ -98,6 +98,8 @@ func TestLifeOfAPayment(t *testing.T) {
 // Goal: captures and refunds that race never add up to more than there is, and
 // what is refused could not have fitted. Method: 50 orders from two processes,
 // half of them with an outcome that stays unknown, on one payment.
+//
+// Shows R3.
 func TestOrdersNeverOverrun(t *testing.T) {
 	for _, m := range []payment.Method{payment.MethodCapture, payment.MethodRefund} {
 		t.Run(string(m), func(t *testing.T) {

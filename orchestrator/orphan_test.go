@@ -47,6 +47,8 @@ func (w *world) matches(o *orchestrator.Orchestrator) {
 // what it calls for once it is, and is nobody's orphan any more; it was taken in, so
 // delivered again it is a duplicate. Method: gone through before the name is on record,
 // and after.
+//
+// Shows R59.
 func TestOrphanIsMatched(t *testing.T) {
 	nameless(t, "authorized", func(w *world, o *orchestrator.Orchestrator, call payment.Call) {
 		two := w.boot("three")

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"slices"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -9,17 +10,18 @@ import (
 )
 
 const (
-	// pauseAfter is how often in a row a provider says that it cannot work at the
-	// moment before no new payments are routed to the account.
+	// pauseAfter is how often in a row an account does not serve before no new
+	// payments are routed to it.
 	pauseAfter = 5
 	// pauseFor is how long they are not, before one more tries.
 	pauseFor = 30 * time.Second
 )
 
-// pauses keep accounts out of routing whose providers say, again and again, that
-// they cannot work at the moment. What has begun on such an account goes on there: no
-// other account may take it over for that. They are this process's own, and a restart
-// forgets them.
+// pauses keep accounts out of routing that do not serve, again and again: the provider
+// says that it cannot work at the moment, limits us or does not let us in, or whoever
+// answers at its address cannot show that it is the provider. What has begun on such an
+// account goes on there: no other account may take it over for that. They are this
+// process's own, and a restart forgets them.
 type pauses map[payment.AccountName]circuitbreaker.CircuitBreaker[any]
 
 func newPauses(accounts []ConfiguredAccount) pauses {
@@ -30,19 +32,26 @@ func newPauses(accounts []ConfiguredAccount) pauses {
 	return p
 }
 
-// heard counts an answer of an account's provider. What never reached it, or was
-// lost, is no word of it.
-func (p pauses) heard(name payment.AccountName, a payment.Answer, v payment.Verdict) {
+// heard counts an answer of an account's provider, and reports whether it begins a
+// pause. What never reached the provider, or was lost, is no word of it.
+func (p pauses) heard(name payment.AccountName, a payment.Answer, v payment.Verdict) (begins bool) {
 	account, configured := p[name]
-	if !configured || a.Transport != payment.TransportAnswered {
-		return
+	if !configured || (a.Transport != payment.TransportAnswered && a.Transport != payment.TransportUntrusted) {
+		return false
 	}
+	before := account.IsOpen()
 	account.TryAcquirePermit() // a pause that is over ends with this answer, or begins anew
-	if v.Category == payment.CategoryTransientSafe {
-		account.RecordFailure()
-		return
+	if serves(v.Category) {
+		account.RecordSuccess()
+		return false
 	}
-	account.RecordSuccess()
+	account.RecordFailure()
+	return account.IsOpen() && !before
+}
+
+// serves reports whether a provider that answers so takes payments of this account.
+func serves(c payment.Category) bool {
+	return !slices.Contains([]payment.Category{payment.CategoryTransientSafe, payment.CategoryRateLimited, payment.CategoryAuthConfig}, c)
 }
 
 // left is how much longer an account is kept out of routing; 0 if it is not.

@@ -18,6 +18,8 @@ func tooBusy(context.Context, func() payment.ProviderReference) payment.Answer {
 // new payments for a while, which go elsewhere, or are refused with the time to come
 // back; what has begun on it stays there. One answer of another kind ends that.
 // Method: a provider that says so, beside one that works and without it.
+//
+// Shows R27 and R28.
 func TestAccountIsPaused(t *testing.T) {
 	inWorld(t, []payment.AccountName{"a", "b"}, func(w *world) {
 		a, b := w.provider(0), w.provider(1)

@@ -38,6 +38,8 @@ func (w *world) retry(o *orchestrator.Orchestrator, call payment.Call, in paymen
 // another process ends with one effect. Method: the ledger refuses the first
 // boot everything from a point on, and its flight hangs there for ever; with
 // and without a provider that can be asked.
+//
+// Shows R66.
 func TestCrashAtEveryPoint(t *testing.T) {
 	points := []payment.Point{
 		payment.PointClaimBefore, payment.PointClaimAfter, payment.PointSendBeforeCheck, payment.PointSendAfterCheck,
@@ -81,6 +83,8 @@ func TestCrashAtEveryPoint(t *testing.T) {
 // Goal: a panic of the worker leaves no key blocked and no process dead.
 // Method: panic at every point and inside the driver; then the caller retries
 // at the same process.
+//
+// Shows R68.
 func TestPanicParks(t *testing.T) {
 	for _, point := range payment.Points() {
 		if slices.Contains([]payment.Point{
@@ -159,6 +163,8 @@ func TestTakeoverNeverFailsWhatItDidNotSend(t *testing.T) {
 
 // Goal: nothing is sent where a copy could be a second effect. Method: an
 // operation is left unknown; then something has changed and it is resumed.
+//
+// Shows R19, R20, R53, R67 and R69.
 func TestNoSendWithoutEveryCheck(t *testing.T) {
 	for name, change := range map[string]func(*world, *orchestrator.Config){
 		"the resend window is closed":        func(*world, *orchestrator.Config) { time.Sleep(21 * time.Hour) }, // see ResolveBy below
@@ -234,6 +240,8 @@ func noSession(_ context.Context, c ledgertest.Call) ledgertest.Fault {
 
 // Goal: without a claim that certainly stands nothing is sent. Method: the
 // claim's write or its answer is lost, for ever or once.
+//
+// Shows R48.
 func TestClaimFaults(t *testing.T) {
 	always := func(loss ledgertest.Loss) ledgertest.Hook {
 		return func(_ context.Context, c ledgertest.Call) ledgertest.Fault {
@@ -291,6 +299,8 @@ func TestClaimFaults(t *testing.T) {
 // Goal: an outcome is told only once it is durable, and is never lost to a
 // ledger that was away. Method: the outcome's write or its answer is lost while
 // the caller waits; then the ledger is back.
+//
+// Shows R66.
 func TestOutcomeFaults(t *testing.T) {
 	for name, loss := range map[string]ledgertest.Loss{
 		"unavailable": ledgertest.Unavailable, "applied": ledgertest.AmbiguousApplied, "not applied": ledgertest.AmbiguousNotApplied,

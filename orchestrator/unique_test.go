@@ -15,6 +15,8 @@ func unique(c *orchestrator.Config) { c.UniqueMerchantReference = true }
 // by name, with the first one's id and before anything is sent; the first one's key is
 // answered all the same; and the reference is free once its payment lives no more.
 // Method: every end of a first authorization, then a second one.
+//
+// Shows R33.
 func TestUniqueMerchantReference(t *testing.T) {
 	for _, state := range []payment.State{succeeded, pending, requiresAction, unknown, declined, failed} {
 		free := state == declined || state == failed

@@ -179,6 +179,8 @@ func TestVisitsDoNotWait(t *testing.T) {
 // Goal: what the provider has only accepted is looked up, less and less often,
 // until it is decided; the response of the call stays as it was. Method: a
 // provider that decides after hours, either way.
+//
+// Shows R65.
 func TestPendingIsPolled(t *testing.T) {
 	for name, c := range map[string]struct {
 		code    string
@@ -244,6 +246,8 @@ func TestUndecidedForLongIsTold(t *testing.T) {
 // Goal: where nothing may be sent any more and no look tells, the operation stays
 // unknown, is still looked at, and a person is told, once. Method: a resend window
 // that closes, and an account that is gone.
+//
+// Shows R7, R19 and R50.
 func TestStuckIsTold(t *testing.T) {
 	for name, change := range map[string]func(*orchestrator.Config){
 		"the window is closed": func(*orchestrator.Config) {},

@@ -241,7 +241,7 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if answer.Transport != payment.TransportNeverSent {
+	if !answer.Transport.Unsent() {
 		p.wire++
 	}
 	if answer.Code == "authorized" {

@@ -11,6 +11,8 @@ import (
 
 // Goal: every form in which providers ask to wait is read, and no value, however
 // absurd, makes the wait negative or longer than a day.
+//
+// Shows R31.
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }

@@ -89,6 +89,8 @@ func TestSpansAreExported(t *testing.T) {
 
 // TestLogLinesCarryTheirTrace: a line within a span has its ids, once, and one
 // outside of any has none.
+//
+// Shows R34.
 func TestLogLinesCarryTheirTrace(t *testing.T) {
 	var out bytes.Buffer
 	logger := newLogger(Log{Level: "warn", Format: "json"}, &out)

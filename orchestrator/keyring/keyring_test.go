@@ -62,6 +62,8 @@ func prefixed(parts ...string) string {
 // Goal: provider keys are what is documented, to the bit and for ever: a change
 // here means a second effect for every operation that is in flight. Method:
 // values computed outside Go, and the definition written out once more.
+//
+// Shows R14 and R21.
 func TestProviderKeyKnownAnswers(t *testing.T) {
 	r := fixed(t, 1)
 	for _, c := range []struct {
@@ -89,6 +91,8 @@ func TestProviderKeyKnownAnswers(t *testing.T) {
 
 // Goal: every argument and the version make another key, and text cannot move
 // from one argument to the next.
+//
+// Shows R2 and R18.
 func TestProviderKeysDiffer(t *testing.T) {
 	legal := regexp.MustCompile(`^[0-9a-f]{32}$`)
 	type question struct {
@@ -129,6 +133,8 @@ func TestProviderKeysDiffer(t *testing.T) {
 }
 
 // Goal: no formatting of a ring, however deep it sits, shows a byte of it.
+//
+// Shows R21.
 func TestNothingShowsTheSecret(t *testing.T) {
 	r := fixed(t, 1, 2)
 	type holder struct {

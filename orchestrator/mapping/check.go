@@ -62,7 +62,7 @@ func (r Row) checkClaim() []error {
 		"evidence: %s needs the provider's code, a status or transport class alone cannot show it", r.Evidence)
 	f.when(r.HTTP != "" && r.claims() && (isClass(r.HTTP) || r.HTTP[0] != '4'),
 		"evidence: of HTTP statuses alone only a single 4xx can prove something")
-	f.when(r.Transport != "" && r.claims() && r.Transport != payment.TransportNeverSent && r.Transport != payment.TransportRefusedStream,
+	f.when(r.Transport != "" && r.claims() && !r.Transport.Unsent() && r.Transport != payment.TransportRefusedStream,
 		"evidence: after %s nobody can tell what the provider did", r.Transport)
 	f.when(r.ID == unknownRow && r.claims(), "evidence: what no row names is unknown")
 	f.when((r.Evidence == payment.EvidenceEffect) != (r.Category == payment.CategoryOK) && r.Evidence != payment.EvidencePending,

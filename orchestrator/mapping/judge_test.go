@@ -98,6 +98,7 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 		want   outcome
 	}{
 		"never sent":     {payment.Answer{Transport: payment.TransportNeverSent}, outcome{payment.EvidenceNoEffectNotSticky, payment.ResendImmediate, true}},
+		"untrusted":      {payment.Answer{Transport: payment.TransportUntrusted}, outcome{payment.EvidenceNoEffectNotSticky, payment.ResendBackoff, true}},
 		"refused stream": {payment.Answer{Transport: payment.TransportRefusedStream}, outcome{payment.EvidenceNoEffectNotSticky, payment.ResendImmediate, true}},
 		"timeout":        {payment.Answer{Transport: payment.TransportTimeout}, unknown(payment.ResendBackoff)},
 		"broken":         {payment.Answer{Transport: payment.TransportBroken}, unknown(payment.ResendImmediate)},
@@ -139,6 +140,8 @@ func TestEvidenceOfWhatNoDriverLists(t *testing.T) {
 
 // Goal: a provider's hint bears on resending, where that is open, and on
 // nothing else. Method: every row with every hint.
+//
+// Shows R75.
 func TestHintsBearOnResendOnly(t *testing.T) {
 	table := acmeTable(t)
 	for _, r := range table.Rows() {
@@ -171,7 +174,7 @@ func TestHintsBearOnResendOnly(t *testing.T) {
 func TestJudgeIsTotalAndUnlistedIsUnknown(t *testing.T) {
 	table := acmeTable(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	proof := []payment.Transport{payment.TransportNeverSent, payment.TransportRefusedStream}
+	proof := []payment.Transport{payment.TransportNeverSent, payment.TransportUntrusted, payment.TransportRefusedStream}
 	for range 200_000 {
 		driver := pick(random, "acme", "other", "any", "")
 		m := pick(random, append(operations(), "any", "", "withdraw")...)

@@ -60,6 +60,8 @@ func TestGolden(t *testing.T) {
 
 // Goal: the rules of the table, stated once more and independently of the
 // loader, hold for the table that is built in.
+//
+// Shows R54.
 func TestBuiltInTable(t *testing.T) {
 	table := builtIn(t)
 	rows := table.Rows()

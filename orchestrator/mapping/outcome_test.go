@@ -64,6 +64,8 @@ func TestFailure(t *testing.T) {
 
 // Goal: every category has advice, none that declines says "same key", and
 // what the schemes forbid to repeat is never advised.
+//
+// Shows R61, R62 and R63.
 func TestAdvice(t *testing.T) {
 	for _, c := range categories() {
 		a := Advice(c, "whatever")

@@ -124,7 +124,7 @@ func resends() []payment.Resend {
 // transports lists the outcomes that brought no answer.
 func transports() []payment.Transport {
 	return []payment.Transport{
-		payment.TransportNeverSent, payment.TransportRefusedStream, payment.TransportTimeout,
+		payment.TransportNeverSent, payment.TransportUntrusted, payment.TransportRefusedStream, payment.TransportTimeout,
 		payment.TransportBroken, payment.TransportOversized,
 	}
 }

@@ -87,17 +87,20 @@ const (
 )
 
 // Transport says how far an exchange got. Only TransportAnswered carries a
-// provider's words; of the rest, only TransportNeverSent and
-// TransportRefusedStream prove that the provider did not act.
+// provider's words; of the rest, only TransportNeverSent, TransportUntrusted
+// and TransportRefusedStream prove that the provider did not act.
 type Transport string
 
 // The classes of transport outcome.
 const (
 	// TransportAnswered: a complete HTTP response was read.
 	TransportAnswered Transport = "answered"
-	// TransportNeverSent: no connection was obtained (DNS, dial, TLS), so not a
-	// byte of the request left.
+	// TransportNeverSent: no connection was obtained (DNS, dial, handshake), so not
+	// a byte of the request left.
 	TransportNeverSent Transport = "never_sent"
+	// TransportUntrusted: as TransportNeverSent, since whoever answered did not show,
+	// by TLS, that it is the provider.
+	TransportUntrusted Transport = "untrusted"
 	// TransportRefusedStream: the HTTP/2 server refused the stream unprocessed.
 	TransportRefusedStream Transport = "refused_stream"
 	// TransportTimeout: a connection was obtained and time ran out.
@@ -107,6 +110,9 @@ const (
 	// TransportOversized: the response exceeded the cap; its content is not known.
 	TransportOversized Transport = "oversized"
 )
+
+// Unsent reports whether not a byte of a request left.
+func (t Transport) Unsent() bool { return t == TransportNeverSent || t == TransportUntrusted }
 
 // Answer is what a provider said to one send, in the provider's words. Drivers
 // return it; the mapping table judges it. Anything a driver could not read

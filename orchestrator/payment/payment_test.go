@@ -134,6 +134,8 @@ func TestAmountsLeft(t *testing.T) {
 
 // Goal: callers are told to use the same key while an answer can still change,
 // and a new one only once it cannot.
+//
+// Shows R56.
 func TestAdvice(t *testing.T) {
 	for state, want := range map[payment.State]payment.RetryAdvice{
 		payment.StateIntent: payment.AdviceSameKey, payment.StateUnknown: payment.AdviceSameKey, payment.StateFencing: payment.AdviceSameKey,

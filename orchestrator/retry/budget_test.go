@@ -38,6 +38,8 @@ func allowed(b *Budget, account payment.AccountName, n int) int {
 
 // Goal: in the long run resends are the configured share of first sends,
 // however often they are asked for.
+//
+// Shows R26.
 func TestBudgetKeepsResendsToTheirShare(t *testing.T) {
 	b, _ := budget(t, 0.25, 10, 0)
 	granted := 0

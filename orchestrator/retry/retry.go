@@ -174,7 +174,7 @@ func (p Policy) immediate(q Question) bool {
 // unanswered reports whether the exchange brought no answer.
 func unanswered(t payment.Transport) bool {
 	switch t {
-	case payment.TransportNeverSent, payment.TransportRefusedStream, payment.TransportTimeout, payment.TransportBroken:
+	case payment.TransportNeverSent, payment.TransportUntrusted, payment.TransportRefusedStream, payment.TransportTimeout, payment.TransportBroken:
 		return true
 	case payment.TransportAnswered, payment.TransportOversized: // an answer too long is one
 		return false

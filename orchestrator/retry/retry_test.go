@@ -27,6 +27,8 @@ func question(sends int, r payment.Resend, t payment.Transport) Question {
 
 // Goal: the waits are those of the table in the package comment. Method: the
 // default policy with the middle random number, send after send.
+//
+// Shows R4, R5, R6 and R38.
 func TestWaitsOfTheDefaultPolicy(t *testing.T) {
 	for name, c := range map[string]struct {
 		resend    payment.Resend
@@ -64,6 +66,8 @@ func TestWaitsOfTheDefaultPolicy(t *testing.T) {
 
 // Goal: each rule that forbids or bounds a resend. Method: a question that
 // would be granted, changed in one respect.
+//
+// Shows R40.
 func TestNext(t *testing.T) {
 	base := question(1, payment.ResendBackoff, payment.TransportAnswered)
 	for name, c := range map[string]struct {
@@ -123,6 +127,8 @@ func broken(q *Question) {
 // Goal: whatever is asked, sends end, waits stay inside the time that is left
 // and above what the provider asked for, and nothing that was answered is
 // resent at once. Method: random policies that are valid, random questions.
+//
+// Shows R5, R26, R32 and R42.
 func TestNextHoldsItsBounds(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	evidences := []payment.Evidence{"", payment.EvidenceEffect, payment.EvidencePending, payment.EvidenceNoEffectSticky, payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown}
@@ -179,6 +185,8 @@ func TestNextHoldsItsBounds(t *testing.T) {
 }
 
 // Goal: jitter reaches both ends of its range and stays inside.
+//
+// Shows R32 and R65.
 func TestJitterSpreads(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	low, high := time.Hour, time.Duration(0)
@@ -193,6 +201,10 @@ func TestJitterSpreads(t *testing.T) {
 	}
 }
 
+// Goal: a policy that sends without end, without a pause, or tells nobody is refused.
+// Method: the default one, changed in one respect.
+//
+// Shows R6 and R35.
 func TestValidate(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Errorf("the default policy is refused: %v", err)

@@ -116,6 +116,8 @@ func TestShoppers(t *testing.T) {
 
 // Goal: whatever goes wrong, nothing is claimed that is not so, and the same request
 // brings the truth with one effect. Method: each fault, then the same send.
+//
+// Shows R15 and R16.
 func TestFaults(t *testing.T) {
 	for _, c := range []struct {
 		fault    simulator.Fault
@@ -155,6 +157,8 @@ func TestFaults(t *testing.T) {
 
 // Goal: a copy that comes while the first is worked on is told to wait; in either
 // status that Adyen documents.
+//
+// Shows R25.
 func TestInFlight(t *testing.T) {
 	for _, status := range []int{409, 422} {
 		var r *rig

@@ -16,6 +16,8 @@ import (
 // Goal: an answer that was not processed under our key, or under another, is told
 // apart, and nothing is sent again blindly after it; what an effect shows stands
 // all the same. Method: each kind of answer with our key, with none and with another's.
+//
+// Shows R17.
 func TestEcho(t *testing.T) {
 	d, auth, capture := adyentest.Driver("AQEcredential"), adyentest.Send(payment.MethodAuthorize), adyentest.Send(payment.MethodCapture)
 	for name, c := range map[string]struct {
@@ -51,6 +53,8 @@ func TestEcho(t *testing.T) {
 
 // Goal: what Adyen does not call transient is not sent again, whatever its status.
 // Method: values of the header with statuses.
+//
+// Shows R24.
 func TestHints(t *testing.T) {
 	d, s := adyentest.Driver("AQEcredential"), adyentest.Send(payment.MethodAuthorize)
 	for _, c := range []struct {

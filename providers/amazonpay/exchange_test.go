@@ -242,6 +242,8 @@ func TestVoid(t *testing.T) {
 
 // Goal: whatever goes wrong with a send, the same request under its key brings what
 // became of it, with one effect. Method: each verb with each fault, then again.
+//
+// Shows R1, R8 and R12.
 func TestOneEffectThroughFaults(t *testing.T) {
 	for _, c := range []struct {
 		fault simulator.Fault

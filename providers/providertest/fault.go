@@ -91,6 +91,8 @@ func (w *world) keyIn(s payment.Send) func(received) payment.ProviderKey {
 // send brings the truth without a second effect. Method: each fault twice, once
 // with the effect made before it and once without; then the same send to a
 // provider that is well.
+//
+// Shows R8, R10, R12, R29 and R37.
 func unknownEitherWay(w *world) {
 	for _, s := range w.sends() {
 		for name, f := range w.faults(s) {

@@ -20,6 +20,8 @@ const lowerHex = "0123456789abcdef"
 
 // Goal: the key that was recorded is the one that the provider sees, and fits
 // what it takes. Method: keys as the keyring derives them, over the wire.
+//
+// Shows R14.
 func carriesKey(w *world) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, s := range w.writes() {
@@ -40,6 +42,8 @@ func carriesKey(w *world) {
 // Goal: no instruction that validation lets through makes a request that is not
 // fit to be sent, or two different ones. Method: sends whose free fields are
 // random, with the characters that encodings trip over.
+//
+// Shows R14.
 func randomSends(w *world) {
 	random := rand.New(rand.NewPCG(3, 4))
 	built := 0

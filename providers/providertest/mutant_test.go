@@ -115,7 +115,7 @@ func effectOf(s payment.Send, a *payment.Answer) {
 
 func mutants() []mutant {
 	var count atomic.Int64
-	return slices.Concat(wireMutants(&count), readMutants(), queryMutants(), otherMutants(&count), webhookMutants(&count))
+	return slices.Concat(wireMutants(&count), readMutants(), disciplineMutants(), queryMutants(), otherMutants(&count), webhookMutants(&count))
 }
 
 // mutantVariable names the mutant that a child process of this test is to run.

@@ -129,6 +129,25 @@ func readMutants() []mutant {
 	}
 }
 
+func disciplineMutants() []mutant {
+	const refused = "discipline/a refusal is not sent again blindly"
+	return []mutant{
+		{"every refusal is taken for a limit", refused, reads(func(_ payment.Send, r providers.Response, a *payment.Answer) {
+			if r.Status == 403 && a.Code == "something_new" {
+				a.Code = "rate_limit"
+			}
+		})},
+		{"a refusal is said to be worth another try", refused, reads(func(_ payment.Send, r providers.Response, a *payment.Answer) {
+			if r.Status == 422 {
+				a.Hint = payment.HintRetry
+			}
+		})},
+		{"the path tells the object", "discipline/a failed exchange leaves one record that finds it and tells nothing", built(func(_ *broken, _ payment.Send, r *providers.Request) {
+			r.Template = ""
+		})},
+	}
+}
+
 func queryMutants() []mutant {
 	return []mutant{
 		{"a look-up carries the key", "query/a look-up is a GET that carries no key and no body", asks(func(s payment.Send, r *providers.Request) {

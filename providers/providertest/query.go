@@ -63,6 +63,8 @@ func idNeeded(w *world) {
 }
 
 // Goal: asking has no effect and gives no key away. Method: what arrives.
+//
+// Shows R13.
 func plainGet(w *world) {
 	if !w.traits.Query {
 		if r, err := w.New(w.Credentials[0]).Query(w.Send(payment.MethodAuthorize)); !errors.Is(err, providers.ErrUnsupported) {
@@ -80,6 +82,8 @@ func plainGet(w *world) {
 }
 
 // Goal: a look-up shows the effect that is there, and says that it found it.
+//
+// Shows R67.
 func finds(w *world) {
 	for _, s := range w.asked() {
 		w.server.will(says(w.Found(s, s.Amount)))

@@ -84,6 +84,8 @@ func othersTokens(w *world) {
 // Goal: whatever a provider, or something on the way that likes to quote, writes
 // into its answer, no secret comes back by it. Method: refusals and objects that
 // quote what was sent, as message, code, decline code and id.
+//
+// Shows R22.
 func noSecretRepeated(w *world) {
 	for _, s := range w.writes() {
 		for _, secret := range []string{string(w.Credentials[0]), string(s.Key), string(w.spelled(s.Key)), s.Instruction.Tokens[s.Account].StoredID, cardNumber} {

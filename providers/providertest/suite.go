@@ -33,6 +33,7 @@ func groups() []group {
 		{"wire", wireProperties()},
 		{"key", keyProperties()},
 		{"fault", faultProperties()},
+		{"discipline", disciplineProperties()},
 		{"sample", sampleProperties()},
 		{"amount", amountProperties()},
 		{"query", queryProperties()},
@@ -93,7 +94,7 @@ func (w *world) open(credential providers.Secret, address string) *providers.Gua
 	g, err := providers.New(providers.Config{
 		Name: "main", Driver: w.New(credential), BaseURL: address, Transport: tr, Credential: "credential",
 		Target: payment.Target{Driver: w.traits.Driver, Environment: payment.EnvironmentSandbox, Host: strings.TrimPrefix(address, "http://")},
-		Logger: slog.New(slog.NewJSONHandler(&w.log, nil)),
+		Logger: slog.New(traced{slog.NewJSONHandler(&w.log, nil)}),
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -140,12 +141,17 @@ func (w *world) send(s payment.Send) (payment.Answer, payment.Verdict) {
 
 func (w *world) sendOn(g *providers.Guard, s payment.Send, patience time.Duration) (payment.Answer, payment.Verdict) {
 	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), patience)
+	defer cancel()
+	return w.sendWithin(ctx, g, s)
+}
+
+func (w *world) sendWithin(ctx context.Context, g *providers.Guard, s payment.Send) (payment.Answer, payment.Verdict) {
+	w.Helper()
 	hash, err := g.Prepare(s)
 	if err != nil {
 		w.Fatalf("%s, step %s: %v", s.Method, s.Step, err)
 	}
-	ctx, cancel := context.WithTimeout(w.Context(), patience)
-	defer cancel()
 	a, err := g.Send(ctx, s, hash)
 	if err != nil {
 		w.Fatalf("%s, step %s: %v", s.Method, s.Step, err)

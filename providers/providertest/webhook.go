@@ -198,6 +198,8 @@ func stale(w *world) {
 
 // Goal: a redelivery is known as one. Method: each telling, signed anew by the other
 // secret a minute later.
+//
+// Shows R36.
 func replayed(w *world) {
 	h, ok := w.told()
 	if !ok {

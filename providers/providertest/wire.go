@@ -37,6 +37,8 @@ func (w *world) sealed(s payment.Send) payment.Send {
 // Goal: whoever sends again sends the same key and bytes. Method: the send and
 // what a record makes of it, over guards built anew, with either credential; what
 // arrives is compared but for what signing adds.
+//
+// Shows R15, R55 and R79.
 func sameRequest(w *world) {
 	for _, s := range w.writes() {
 		built := w.build(w.New(w.Credentials[0]), s)
@@ -89,6 +91,8 @@ func oneRequest(w *world) {
 
 // Goal: two operations that are alike in everything else are two to the
 // provider. Method: the same send under another key.
+//
+// Shows R70.
 func otherKey(w *world) {
 	for _, s := range w.writes() {
 		one, err := w.guard.Prepare(s)

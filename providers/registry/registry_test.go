@@ -48,6 +48,8 @@ func TestSandboxAccountsAreMerchantsOfTheirOwn(t *testing.T) {
 }
 
 // Goal: no account mixes play money with money, and no error shows a credential.
+//
+// Shows R9.
 func TestNewRefuses(t *testing.T) {
 	cases := map[string]struct {
 		driver string
@@ -102,6 +104,8 @@ func TestStripe(t *testing.T) {
 
 // Goal: no account of Stripe mixes play money with money, or leads live keys
 // elsewhere; no error shows a key.
+//
+// Shows R9.
 func TestStripeRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*registry.Account)
@@ -138,6 +142,8 @@ func adyenAccount() registry.Account {
 // Goal: an account of Adyen is pinned to a host and a region, and asks on the
 // paths of its environment. Method: one in earnest, and one in the test environment,
 // which needs no address.
+//
+// Shows R20.
 func TestAdyen(t *testing.T) {
 	for path, c := range map[string]struct {
 		change func(*registry.Account)
@@ -167,6 +173,8 @@ func TestAdyen(t *testing.T) {
 
 // Goal: no account of Adyen mixes play money with money, or has keys that cannot
 // be ones; no error shows a secret.
+//
+// Shows R9.
 func TestAdyenRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*registry.Account)
@@ -243,6 +251,8 @@ func TestAmazonPay(t *testing.T) {
 
 // Goal: no account of Amazon Pay mixes play money with money, or regions, and no
 // error shows the credential.
+//
+// Shows R9.
 func TestAmazonPayRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*registry.Account)

@@ -17,6 +17,8 @@ import (
 // Goal: each card of Stripe's ends in its row, has the effect that the row
 // claims, and brings the same under its key. Method: two sends of each, over the
 // simulator through the real guard.
+//
+// Shows R54 and R58.
 func TestEveryCard(t *testing.T) {
 	t.Parallel()
 	hold := []simulator.Effect{effect(simulator.KindHold, 1000)}
@@ -258,6 +260,8 @@ func TestLostAnswers(t *testing.T) {
 // Goal: a key that is being worked on, or that was used for something else, says
 // nothing about its effect. Method: a second copy while the first is executed, and
 // the same key with another amount.
+//
+// Shows R57.
 func TestKeyConflicts(t *testing.T) {
 	t.Parallel()
 	working, finish := make(chan struct{}), make(chan struct{})

@@ -62,6 +62,9 @@ func (p *progress) failure(ctx context.Context, err error) *Error {
 	case !p.connected.Load():
 		// net/http writes nothing before it has reported the connection.
 		e.Class = payment.TransportNeverSent
+		if tlsFailure(err) {
+			e.Class = payment.TransportUntrusted
+		}
 	case errors.Is(err, errOversized):
 		e.Class = payment.TransportOversized
 	case refusedUnprocessed(err) && !p.firstByte.Load():

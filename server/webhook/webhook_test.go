@@ -140,6 +140,8 @@ func events(ids ...string) []payment.Event {
 // Goal: every delivery has its own answer and is counted as what it is, events apart
 // from deliveries; nothing that it holds shows in answer, log or span. Method: every
 // way in which one ends.
+//
+// Shows R51.
 func TestAnswers(t *testing.T) {
 	says := func(told providers.Told, err error) func(providers.Delivery) (providers.Told, error) {
 		return func(providers.Delivery) (providers.Told, error) { return told, err }

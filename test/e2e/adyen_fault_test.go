@@ -26,6 +26,8 @@ type mishap struct {
 // later look sends it, or a webhook tells first. Method: each fault before the first requests, with Adyen silent
 // first, or its webhook ahead of every answer; the record, the effect log, and the
 // caller again.
+//
+// Shows R12 and R23.
 func TestFaultsAtAdyen(t *testing.T) {
 	t.Parallel()
 	again := func(f ...adyensim.Fault) mishap {
@@ -97,6 +99,8 @@ func (h *house) mishap(a *adyenAccount, c mishap, told bool) {
 // Goal: two copies of one request that meet at Adyen have one effect, and the one that
 // is told that its key is in use waits for the other. Method: an execution that takes
 // longer than acquit waits for an answer, with both of the statuses that are documented.
+//
+// Shows R25.
 func TestAKeyInUseAtAdyen(t *testing.T) {
 	t.Parallel()
 	for _, inFlight := range []int{409, 422} {

@@ -90,6 +90,8 @@ func (b *bomb) plant(p *plan) {
 // point of the worker, then a caller that insists. The two points within a
 // request's writing are net/http's own goroutine, where nothing of ours runs; a
 // fence comes long after the call.
+//
+// Shows R68.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	places := map[string]string{ // place → a token that leads there

@@ -161,6 +161,8 @@ func TestTheLedgerIsAwayForLong(t *testing.T) {
 
 // Goal: without a claim that certainly stands nothing is sent. Method: the
 // ledger loses claims, or their answers; then it is back and the caller insists.
+//
+// Shows R48.
 func TestTheLedgerLosesClaims(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

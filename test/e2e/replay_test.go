@@ -23,6 +23,8 @@ func otherAmount(token string) *acquitv1.AuthorizeRequest {
 // Goal: the same key brings the same bytes, at any process and whatever the
 // answer was, and another payload nothing. Method: the call, the call again at
 // two processes after a day, the call for another amount.
+//
+// Shows R1, R16, R56 and R74.
 func TestTheSameKeyBringsTheSameBytes(t *testing.T) {
 	t.Parallel()
 	for _, token := range []string{"tok_ok", "tok_decline_lost_card", "tok_401", "tok_pending", "tok_requires_action"} {
@@ -86,6 +88,8 @@ func TestAnotherPayloadWhileTheFirstIsInFlight(t *testing.T) {
 // one answer; those among them with another payload get none. Method: a provider
 // that is slower than the callers' patience, so that all of them have to come
 // again, and a tenth with another amount.
+//
+// Shows R1.
 func TestAHundredCallers(t *testing.T) {
 	t.Parallel()
 	inHouse(t, setting{latency: 18 * time.Second}, func(h *house) {

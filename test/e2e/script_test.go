@@ -168,6 +168,8 @@ func (h *house) stands(p *process, id, token string, c want) {
 // Goal: a provider that asks to be left alone is, whichever way it says so.
 // Method: the time between the two requests in the provider's log, far above
 // the wait that there would be without its asking.
+//
+// Shows R31 and R42.
 func TestRetryAfterIsHonoured(t *testing.T) {
 	t.Parallel()
 	for token, bound := range map[string]time.Duration{

@@ -183,6 +183,8 @@ func TestSpansOfAFailover(t *testing.T) {
 // recognisable values in all of them, through success, decline, refusals by us
 // and by the provider, failures, a look-up, an outage of the ledger, a takeover
 // and a panic; then every text that telemetry holds.
+//
+// Shows R22.
 func TestTelemetryHoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	const key = "PLANTEDKEY"

@@ -23,6 +23,8 @@ type fault struct {
 // what is proven, and no failure reaches the caller as an error. Method: each fault
 // before the first requests of an authorization, with a search that is a minute
 // late; then the record, the effect log, and the caller again.
+//
+// Shows R12.
 func TestFaultsAtStripe(t *testing.T) {
 	t.Parallel()
 	const ok, looked = "stripe.authorize.requires_capture", "stripe.query.requires_capture"
@@ -96,6 +98,8 @@ func (h *house) suffers(a *stripeAccount, c fault) {
 // Goal: a failure that Stripe has stored is not sent after in vain: the look-up
 // tells, once search has caught up. Until then the caller is told that nothing is
 // known. Method: a 500 after the effect; the requests in their order.
+//
+// Shows R59.
 func TestAStored500AtStripe(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, a *stripeAccount) {
@@ -151,6 +155,8 @@ func TestAKeyInUseAtStripe(t *testing.T) {
 // Goal: a key that has another request's answer proves nothing about ours: unknown,
 // told to people, never failed and never tried elsewhere. Method: the provider key
 // is used for something else before, at the first of two accounts.
+//
+// Shows R57.
 func TestAKeyOfAnotherRequestAtStripe(t *testing.T) {
 	t.Parallel()
 	two := setting{accounts: []payment.AccountName{"stripe", "second"}, stripe: &stripesim.Config{SearchLag: lag}}

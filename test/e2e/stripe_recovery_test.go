@@ -114,6 +114,8 @@ func (h *house) crashes(p *process, arm func(), verb string) (id string) {
 // Goal: requests that are not answered, then a process that dies, then another one:
 // one hold, known by a look or by the same key. Method: timeouts, before or after
 // the effect; the process dies while it waits for the third answer.
+//
+// Shows R55.
 func TestTimeoutsAndACrashAtStripe(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -31,6 +31,8 @@ type life struct {
 // Goal: each verb moves at Stripe what was asked for, once; the payment shows it,
 // the attempt says by which row, and the same key brings the same bytes. Method:
 // lives of payments, each call twice, then the effect log.
+//
+// Shows R3.
 func TestLivesAtStripe(t *testing.T) {
 	t.Parallel()
 	const (
@@ -213,6 +215,8 @@ type declined struct {
 // Goal: a declined card is an answer with its reasons, final, without effect; only
 // where its row allows another account is asked, under another key. Method: cards
 // of Stripe's on the only account, and on the first of two.
+//
+// Shows R44, R58, R61, R62 and R63.
 func TestDeclinesAtStripe(t *testing.T) {
 	t.Parallel()
 	for card, c := range map[string]declined{

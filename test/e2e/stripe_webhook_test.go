@@ -14,6 +14,8 @@ import (
 // caller that comes back gets that outcome. Method: an authorization, its capture and
 // a refund whose answers are lost, at a Stripe that lets nobody in after them; then the
 // event of each.
+//
+// Shows R59.
 func TestStripeTellsWhatWasLost(t *testing.T) {
 	t.Parallel()
 	var away func()

@@ -21,6 +21,8 @@ import (
 // bytes for ever, and the webhooks are told apart by the counter (I3, I15). Method:
 // answers of every kind, with webhooks ahead of them, after them, ten times, and
 // behind forgeries that say the opposite.
+//
+// Shows R36, R46 and R51.
 func TestWebhooksAndAnswers(t *testing.T) {
 	t.Parallel()
 	outcomes := map[string]string{
@@ -62,6 +64,8 @@ func TestWebhooksAndAnswers(t *testing.T) {
 // however often they come, and change nothing after the first (I15). Method: the life
 // of a payment at Stripe, all of whose events come at the end, backwards, ten times,
 // and to two processes.
+//
+// Shows R36 and R46.
 func TestWebhooksInAnyOrder(t *testing.T) {
 	t.Parallel()
 	atStripe(t, stripesim.Config{}, func(h *house, a *stripeAccount) {

@@ -100,6 +100,8 @@ func TestLedgerBackAfterTheRefusal(t *testing.T) {
 // TestLedgerAwayAfterTheAnswer: an outcome that is not durable is not told. The
 // provider's answer is held back until the effect exists and the ledger is away. The caller learns only that it has to ask again, and when the ledger is
 // back gets the outcome, from whoever it asks.
+//
+// Shows R66.
 func TestLedgerAwayAfterTheAnswer(t *testing.T) {
 	t.Parallel()
 	for _, how := range outages() {

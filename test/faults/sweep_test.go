@@ -65,6 +65,8 @@ func (c *casualty) token() string {
 // though no caller ever comes back, every operation ends as it should. For each
 // verb and each point a process kills itself there; the one that is left, whose
 // sweep finds what they left, is asked only by reading.
+//
+// Shows R50.
 func TestKilledAndNobodyRetries(t *testing.T) {
 	t.Parallel()
 	for _, m := range []payment.Method{payment.MethodAuthorize, payment.MethodCapture, payment.MethodRefund, payment.MethodVoid} {
@@ -133,6 +135,8 @@ func (s *server) foundAlone(t *testing.T, c *cluster, v *casualty) {
 // TestStaysUnknownAndIsLookedAt: what cannot be settled stays unknown, says when it
 // is looked at again, and is. The provider never gets a capture; its reservation
 // stays, as does its record, and every look is later than the one before.
+//
+// Shows R50 and R65.
 func TestStaysUnknownAndIsLookedAt(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t).sweeping()

@@ -54,18 +54,23 @@ func TestLinksResolve(t *testing.T) {
 // Goal: the table that the README shows is the table in use. Method: it is
 // rendered anew between its marks; -update writes it.
 func TestMappingTableIsCurrent(t *testing.T) {
-	const begin, end = "<!-- mapping: written by go test ./test/readme -update -->\n", "<!-- end of mapping -->"
-	text := readme(t)
-	before, rest, ok := strings.Cut(text, begin)
-	shown, after, closed := strings.Cut(rest, end)
-	if !ok || !closed {
-		t.Fatal("the README has no marks around its mapping table")
-	}
 	table, err := mapping.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rendered(table.Rows())
+	isCurrent(t, "mapping", rendered(table.Rows()))
+}
+
+// isCurrent compares a generated part of the README, between its marks, with what it
+// should be, or writes it.
+func isCurrent(t *testing.T, name, want string) {
+	t.Helper()
+	begin, end := "<!-- "+name+": written by go test ./test/readme -update -->\n", "<!-- end of "+name+" -->"
+	before, rest, ok := strings.Cut(readme(t), begin)
+	shown, after, closed := strings.Cut(rest, end)
+	if !ok || !closed {
+		t.Fatalf("the README has no marks around its part %q", name)
+	}
 	if *update {
 		if err := os.WriteFile(filepath.Join(root, "README.md"), []byte(before+begin+want+end+after), 0o600); err != nil {
 			t.Fatal(err)
@@ -73,7 +78,7 @@ func TestMappingTableIsCurrent(t *testing.T) {
 		return
 	}
 	if diff := cmp.Diff(want, shown); diff != "" {
-		t.Errorf("the README's table is stale, go test ./test/readme -update (-want +shown):\n%s", diff)
+		t.Errorf("the README's part %q is stale, go test ./test/readme -update (-want +shown):\n%s", name, diff)
 	}
 }
 

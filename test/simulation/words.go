@@ -62,7 +62,7 @@ func (o *object) done() string {
 // meaning is what an answer to a send tells its sender: how the provider means
 // it, whatever acquit makes of it.
 func meaning(a payment.Answer) outcome {
-	if a.Transport == payment.TransportNeverSent || a.Transport == payment.TransportRefusedStream {
+	if a.Transport.Unsent() || a.Transport == payment.TransportRefusedStream {
 		return outcomeRefused
 	}
 	switch a.Code {
