@@ -128,6 +128,8 @@ func TestNoRowClaimsTooMuch(t *testing.T) {
 
 // Goal: Tl-Should-Retry is obeyed as documented: false ends the copies, and none is the
 // same as true. Method: a failure and a refusal with each.
+//
+// Shows R75.
 func TestShouldRetry(t *testing.T) {
 	for _, c := range []struct {
 		header string

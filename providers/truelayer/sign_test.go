@@ -105,6 +105,8 @@ func TestTheVector(t *testing.T) {
 // the signed headers, and the body, in numbers of full length. Method: many signatures,
 // so that some have numbers with zeros at their front; what is to be signed is written
 // out here by hand.
+//
+// Shows R72.
 func TestSignature(t *testing.T) {
 	g := &grants{}
 	d := driver(t, func(c *truelayer.Config) { c.Tokens = g })
@@ -160,6 +162,8 @@ func TestReadsAndTokens(t *testing.T) {
 
 // Goal: a token is given up when it was refused, and for nothing else: not for a
 // signature, nor for what a proxy or another status says.
+//
+// Shows R40.
 func TestRenew(t *testing.T) {
 	for _, c := range []struct {
 		status  int
@@ -187,6 +191,8 @@ func TestRenew(t *testing.T) {
 
 // Goal: a key is a UUID of version 4 that keeps the recorded bits. Method: keys by
 // hand, and what is none.
+//
+// Shows R73.
 func TestKey(t *testing.T) {
 	for in, want := range map[payment.ProviderKey]payment.ProviderKey{
 		"0123456789abcdef0123456789abcdef": "01234567-89ab-4def-8123-456789abcdef",

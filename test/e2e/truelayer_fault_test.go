@@ -22,6 +22,8 @@ type mischance struct {
 // once, and a key that is in use is waited for. Method: each fault before and after the
 // payment is made, then the payment to its end and a refund through the same fault; the
 // audit holds the effect log against the records.
+//
+// Shows R77.
 func TestFaultsAtTrueLayer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]mischance{
@@ -70,6 +72,8 @@ func (h *house) goesWrong(a *trueLayerAccount, c mischance) {
 // Goal: a refusal of our signature, and of a second access token, is final at once: the
 // payment failed without effect, and somebody is called. Method: each, and how often
 // TrueLayer was asked for what.
+//
+// Shows R40 and R76.
 func TestRefusedCredentialsAtTrueLayer(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -195,6 +199,8 @@ func TestAbandonedAtTrueLayer(t *testing.T) {
 }
 
 // Goal: a key that has somebody else's payment is never taken for ours.
+//
+// Shows R71 and R78.
 func TestKeyOfAnotherAtTrueLayer(t *testing.T) {
 	t.Parallel()
 	atTrueLayer(t, truelayersim.Config{}, func(h *house, a *trueLayerAccount) {
