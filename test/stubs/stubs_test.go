@@ -56,7 +56,7 @@ func examples(t *testing.T) []example {
 		{
 			dir: "python",
 			build: [][]string{
-				{"python3", "-m", "venv", ".venv"},
+				{"sh", "-c", "test -x " + python + " || python3 -m venv .venv"},
 				{python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", "-r", "requirements.txt"},
 				{"mkdir", "-p", "gen"},
 				protoc,
@@ -66,7 +66,7 @@ func examples(t *testing.T) []example {
 		},
 		{
 			dir:   "java",
-			build: [][]string{{"mvn", "--quiet", "--batch-mode", "--no-transfer-progress", "compile"}},
+			build: [][]string{{"env", "MAVEN_OPTS=-XX:TieredStopAtLevel=1", "mvn", "--quiet", "--batch-mode", "--no-transfer-progress", "compile"}}, // too short to optimize
 			run:   []string{"java", "-cp", "target/classes" + string(os.PathListSeparator) + "target/dependency/*", "com.example.Caller"},
 		},
 	}
@@ -87,6 +87,7 @@ refused (?:INVALID_ARGUMENT|InvalidArgument) REQUEST_INVALID amount
 // Method: the examples are built from what is pinned and run against a live
 // process; what they print is compared, and the payments are counted.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	address := serve(t)
 	for _, e := range examples(t) {
 		t.Run(e.dir, func(t *testing.T) {
