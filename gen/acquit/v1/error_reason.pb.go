@@ -276,7 +276,8 @@ const file_acquit_v1_error_reason_proto_rawDesc = "" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x1a\x12 \n" +
 	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x1b\x12\x1a\n" +
 	"\x16ERROR_REASON_NOT_FOUND\x10\x1c\x12\x19\n" +
-	"\x15ERROR_REASON_INTERNAL\x10\x1dB4Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
+	"\x15ERROR_REASON_INTERNAL\x10\x1dBE\n" +
+	"\rdev.acquit.v1P\x01Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
 
 var (
 	file_acquit_v1_error_reason_proto_rawDescOnce sync.Once

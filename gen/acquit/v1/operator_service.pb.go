@@ -1618,7 +1618,8 @@ const file_acquit_v1_operator_service_proto_rawDesc = "" +
 	"\x0eRetryOperation\x12 .acquit.v1.RetryOperationRequest\x1a!.acquit.v1.RetryOperationResponse\"\x03\x90\x02\x00\x12Z\n" +
 	"\x0eExplainMapping\x12 .acquit.v1.ExplainMappingRequest\x1a!.acquit.v1.ExplainMappingResponse\"\x03\x90\x02\x01\x12T\n" +
 	"\fExplainRoute\x12\x1e.acquit.v1.ExplainRouteRequest\x1a\x1f.acquit.v1.ExplainRouteResponse\"\x03\x90\x02\x01\x12T\n" +
-	"\fListAccounts\x12\x1e.acquit.v1.ListAccountsRequest\x1a\x1f.acquit.v1.ListAccountsResponse\"\x03\x90\x02\x01B4Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
+	"\fListAccounts\x12\x1e.acquit.v1.ListAccountsRequest\x1a\x1f.acquit.v1.ListAccountsResponse\"\x03\x90\x02\x01BE\n" +
+	"\rdev.acquit.v1P\x01Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
 
 var (
 	file_acquit_v1_operator_service_proto_rawDescOnce sync.Once

@@ -2772,7 +2772,8 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"\x1fCREDENTIAL_PURPOSE_CARD_ON_FILE\x10\x01\x12#\n" +
 	"\x1fCREDENTIAL_PURPOSE_SUBSCRIPTION\x10\x02\x12\"\n" +
 	"\x1eCREDENTIAL_PURPOSE_INSTALLMENT\x10\x03\x12\"\n" +
-	"\x1eCREDENTIAL_PURPOSE_UNSCHEDULED\x10\x04B4Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
+	"\x1eCREDENTIAL_PURPOSE_UNSCHEDULED\x10\x04BE\n" +
+	"\rdev.acquit.v1P\x01Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
 
 var (
 	file_acquit_v1_payment_proto_rawDescOnce sync.Once

@@ -1423,7 +1423,8 @@ const file_acquit_v1_payment_service_proto_rawDesc = "" +
 	"GetPayment\x12\x1c.acquit.v1.GetPaymentRequest\x1a\x1d.acquit.v1.GetPaymentResponse\"\x03\x90\x02\x01\x12T\n" +
 	"\fGetOperation\x12\x1e.acquit.v1.GetOperationRequest\x1a\x1f.acquit.v1.GetOperationResponse\"\x03\x90\x02\x01\x12T\n" +
 	"\fListPayments\x12\x1e.acquit.v1.ListPaymentsRequest\x1a\x1f.acquit.v1.ListPaymentsResponse\"\x03\x90\x02\x01\x12V\n" +
-	"\fWatchPayment\x12\x1e.acquit.v1.WatchPaymentRequest\x1a\x1f.acquit.v1.WatchPaymentResponse\"\x03\x90\x02\x010\x01B4Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
+	"\fWatchPayment\x12\x1e.acquit.v1.WatchPaymentRequest\x1a\x1f.acquit.v1.WatchPaymentResponse\"\x03\x90\x02\x010\x01BE\n" +
+	"\rdev.acquit.v1P\x01Z2github.com/acquitpay/acquit/gen/acquit/v1;acquitv1b\x06proto3"
 
 var (
 	file_acquit_v1_payment_service_proto_rawDescOnce sync.Once
