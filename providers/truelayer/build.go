@@ -146,11 +146,7 @@ func payer(c *payment.Customer, account payment.AccountName) (user, error) {
 // only of a bank that is known. The remitter's name would need an account number
 // beside it, which nobody has here.
 func bank(b payment.BankTransfer, currency string) (selection, error) {
-	home := map[string]string{"faster_payments": "GBP", "sepa_credit_transfer": "EUR", "sepa_instant_credit_transfer": "EUR"}[b.Scheme]
-	id := map[string]string{
-		"faster_payments": "faster_payments_service", "sepa_credit_transfer": "sepa_credit_transfer",
-		"sepa_instant_credit_transfer": "sepa_credit_transfer_instant",
-	}[b.Scheme]
+	id, home := schemeOf(b.Scheme)
 	known := b.RemitterBankID != ""
 	switch {
 	case b.Scheme != "" && home != currency:
@@ -165,6 +161,19 @@ func bank(b payment.BankTransfer, currency string) (selection, error) {
 		return selection{}, fmt.Errorf("%w: TrueLayer takes scheme %q only with the bank", providers.ErrUnsupported, b.Scheme)
 	}
 	return selection{"user_selected", "", &scheme{"instant_only", ""}}, nil
+}
+
+// schemeOf is TrueLayer's id of a scheme, and the currency that it is for.
+func schemeOf(scheme string) (id, currency string) {
+	switch scheme {
+	case "faster_payments":
+		return "faster_payments_service", "GBP"
+	case "sepa_credit_transfer":
+		return "sepa_credit_transfer", "EUR"
+	case "sepa_instant_credit_transfer":
+		return "sepa_credit_transfer_instant", "EUR"
+	}
+	return "", ""
 }
 
 // metadata is the caller's with ours. A name that is ours, and what is too much for

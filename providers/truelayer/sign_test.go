@@ -213,14 +213,21 @@ func TestWebhookWindow(t *testing.T) {
 	const path = "/webhooks/main-1c5d0b7e"
 	d := driver(t, func(c *truelayer.Config) { c.WebhookPaths = []providers.Secret{path} })
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	for age, want := range map[time.Duration]error{
-		-5 * time.Minute: nil, 0: nil, 72 * time.Hour: nil, 96 * time.Hour: nil,
-		-5*time.Minute - time.Second: providers.ErrStale, 96*time.Hour + time.Second: providers.ErrStale,
+	for _, c := range []struct {
+		age  time.Duration
+		want error
+	}{
+		{-5 * time.Minute, nil},
+		{0, nil},
+		{72 * time.Hour, nil},
+		{96 * time.Hour, nil},
+		{-5*time.Minute - time.Second, providers.ErrStale},
+		{96*time.Hour + time.Second, providers.ErrStale},
 	} {
-		in := truelayertest.Deliver(path, []byte(`{"type":"payment_settled","event_id":"e1","payment_id":"p1"}`), now.Add(-age))
+		in := truelayertest.Deliver(path, []byte(`{"type":"payment_settled","event_id":"e1","payment_id":"p1"}`), now.Add(-c.age))
 		in.Received = now
-		if _, err := d.Webhook(t.Context(), in); !errors.Is(err, want) {
-			t.Errorf("sent %s before it came: %v, want %v", age, err, want)
+		if _, err := d.Webhook(t.Context(), in); !errors.Is(err, c.want) {
+			t.Errorf("sent %s before it came: %v, want %v", c.age, err, c.want)
 		}
 	}
 }

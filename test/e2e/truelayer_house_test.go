@@ -218,7 +218,10 @@ func (h *house) standingAtTrueLayer(a *trueLayerAccount) []truelayersim.Effect {
 // movedAtTrueLayerBy are the effects of an attempt: of its kind, and under its key.
 func (h *house) movedAtTrueLayerBy(a *trueLayerAccount, m payment.Method, attempt payment.Attempt) []movement {
 	h.Helper()
-	kind := map[payment.Method]truelayersim.Kind{payment.MethodAuthorize: truelayersim.KindPayment, payment.MethodRefund: truelayersim.KindRefund}[m]
+	kind := truelayersim.KindPayment
+	if m == payment.MethodRefund {
+		kind = truelayersim.KindRefund
+	}
 	main, _ := attempt.Step(payment.StepMain)
 	var found []movement
 	for _, e := range h.standingAtTrueLayer(a) {

@@ -77,8 +77,9 @@ type Object = map[string]any
 func Created(s payment.Send, status, reason string) Object {
 	o := Object{
 		"id": cmp.Or(string(s.ProviderReference), "c7f3f6c5-ae17-4d43-829c-000000000001"), "user": Object{"id": "ac459f9f-37df-4cd7-ada5-000000000001"},
-		"resource_token": "eyJhbGciOiJIUzI1NiJ9.resource", "status": status,
+		"status": status,
 	}
+	o["resource_token"] = "eyJhbGciOiJIUzI1NiJ9.resource"
 	return because(o, reason)
 }
 

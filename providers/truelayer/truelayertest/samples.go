@@ -48,16 +48,16 @@ func asked(q providertest.Question, s payment.Send, row string, e payment.Eviden
 
 func authorizeSamples() []providertest.Sample {
 	s := Send(payment.MethodAuthorize)
-	made := func(e payment.Evidence, status string) providertest.Sample {
-		return sample(s, "authorize."+status, e, JSON(201, Created(s, status, "")))
+	made := func(status string) providertest.Sample {
+		return sample(s, "authorize."+status, pending, JSON(201, Created(s, status, "")))
 	}
 	settled := Payment(s, s.Amount, "settled", "")
 	return []providertest.Sample{
-		made(pending, "authorization_required"),
-		made(pending, "authorizing"),
-		made(pending, "attempt_failed"),
-		made(pending, "authorized"),
-		made(pending, "executed"),
+		made("authorization_required"),
+		made("authorizing"),
+		made("attempt_failed"),
+		made("authorized"),
+		made("executed"),
 		sample(s, "authorize.settled", effect, JSON(201, settled)),
 		{Name: "settled without an amount", Send: s, Response: JSON(201, Created(s, "settled", "")), Row: "any.http.2xx", Evidence: unknown},
 		{Name: "without an id", Send: s, Response: JSON(201, With(settled, Object{"id": ""})), Row: "any.http.2xx", Evidence: unknown},

@@ -33,11 +33,11 @@ type account struct {
 }
 
 // Token implements truelayer.Tokens.
-func (a *account) Token(_ context.Context, _ string, form url.Values) (string, error) {
+func (a *account) Token(ctx context.Context, _ string, form url.Values) (string, error) {
 	if a.token != "" {
 		return a.token, nil
 	}
-	r, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.server.URL+"/connect/token", strings.NewReader(form.Encode()))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, a.server.URL+"/connect/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", err
 	}
@@ -189,7 +189,9 @@ func TestLife(t *testing.T) {
 	refund := truelayertest.Send(payment.MethodRefund)
 	refund.Parent, refund.Key = payment.ProviderReference(paid), "0006456789abcdef0123456789abcdef"
 	_, _, body := a.post(refund, nil)
-	var made struct{ ID string }
+	var made struct {
+		ID string `json:"id"`
+	}
 	must(json.Unmarshal([]byte(body), &made))
 	must(a.ExecuteRefund(made.ID))
 	must(a.FailRefund(made.ID, "returned"))
