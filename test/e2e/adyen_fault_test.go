@@ -140,7 +140,7 @@ func TestAKeyOfAnotherPaymentAtAdyen(t *testing.T) {
 		p := h.sweeps("two")
 		time.Sleep(time.Hour)
 		p.shows(id, seen{"UNKNOWN", "adyen.any.another_amount", "unknown", 1}, sums{Status: "UNKNOWN"})
-		h.toldPeople(payment.AttentionStuck)
+		h.toldStuck()
 		if n := len(a.Requests()); n != 1 || h.alerts()["adyen.any.another_amount"] != 1 {
 			t.Errorf("%d requests, alerts %v", n, h.alerts())
 		}

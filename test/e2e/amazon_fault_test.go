@@ -109,7 +109,7 @@ func TestAKeyOfAnotherRequestAtAmazonPay(t *testing.T) {
 		p := h.sweeps("two")
 		time.Sleep(time.Hour)
 		p.shows(id, seen{"UNKNOWN", "amazonpay.any.duplicate_idempotency_key", "unknown", 1}, sums{Status: "UNKNOWN"})
-		h.toldPeople(payment.AttentionStuck)
+		h.toldStuck()
 		if n := len(a.Requests()); n != 1 || h.alerts()["amazonpay.any.duplicate_idempotency_key"] != 1 {
 			t.Errorf("%d requests, alerts %v", n, h.alerts())
 		}

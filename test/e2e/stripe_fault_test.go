@@ -173,21 +173,21 @@ func TestAKeyOfAnotherRequestAtStripe(t *testing.T) {
 		if op := h.operation(payment.IdempotencyKey(planted("a"))); op.State != payment.StateUnknown || len(op.Attempts) != 1 {
 			t.Errorf("%s after %d attempts", op.State, len(op.Attempts))
 		}
-		h.toldPeople(payment.AttentionStuck)
+		h.toldStuck()
 		if n := len(h.stripe("second").Requests()); n != 0 {
 			t.Errorf("%d requests at the second account", n)
 		}
 	})
 }
 
-// toldPeople checks that people were told once, and why.
-func (h *house) toldPeople(kind payment.AttentionKind) {
+// toldStuck checks that people were told once, that nothing more can be done.
+func (h *house) toldStuck() {
 	h.Helper()
 	all, err := h.store.Ledger(reader).Attention(h.Context(), "default", "", 100)
 	if err != nil {
 		h.Fatal(err)
 	}
-	if len(all) != 1 || all[0].Kind != kind {
+	if len(all) != 1 || all[0].Kind != payment.AttentionStuck {
 		h.Errorf("people were told %+v", all)
 	}
 }

@@ -215,7 +215,7 @@ func (h *house) tooLate(a *stripeAccount, c late) {
 	time.Sleep(3 * time.Hour)
 	if c.state == payment.StateUnknown {
 		time.Sleep(22 * time.Hour) // past the resend window
-		h.toldPeople(payment.AttentionStuck)
+		h.toldStuck()
 	}
 	op := h.operation(payment.IdempotencyKey(planted("a")))
 	if op.State != c.state || op.Current().MappingRow != c.row {
