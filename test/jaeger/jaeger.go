@@ -2,6 +2,10 @@
 // real acquit that sends it spans, makes four payments that each end in another way,
 // and reads their traces back. A test holds the traces to what they are to show; the
 // command show prints them for whoever is new here.
+//
+// The test has the build tag jaeger, since Jaeger takes minutes to build the first time:
+//
+//	go test -tags jaeger ./test/jaeger
 package jaeger
 
 import (

@@ -1,3 +1,5 @@
+//go:build jaeger
+
 package jaeger
 
 import (
