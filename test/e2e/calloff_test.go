@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
+	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
 // untilQuiet is when nothing of an authorization can be in the air any more, so that
@@ -139,6 +141,40 @@ func TestAVoidBeforeTheShopperReturnsToTheSandbox(t *testing.T) {
 				}
 				h.calledOff(p, id, "SUCCEEDED", "FAILED")
 				p.complete(h.Context(), planted("late"), id, "approve").refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
+			})
+		})
+	}
+}
+
+// Goal: at TrueLayer, whose accepted cancel proves nothing, a void ends by the payment: it
+// is cancelled before its shopper acts, and a payment whose shopper was at their bank
+// first settles, so that the void fails. Method: a void when nothing is in the air, and
+// one when the bank is at work.
+func TestAVoidBeforeTheShopperActsAtTrueLayer(t *testing.T) {
+	t.Parallel()
+	for _, acts := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shopper acts %t", acts), func(t *testing.T) {
+			t.Parallel()
+			atTrueLayer(t, truelayersim.Config{}, func(h *house, a *trueLayerAccount) {
+				p := h.sweeps("one")
+				_, id, of := h.begun(p, a)
+				time.Sleep(untilQuiet)
+				if !acts {
+					p.order(h.Context(), planted("v"), "void", id, 0)
+					time.Sleep(5 * time.Minute)
+					h.calledOff(p, id, "SUCCEEDED", "FAILED")
+					if a.Authorize(of) == nil {
+						t.Error("the shopper can still authorize it")
+					}
+					return
+				}
+				if err := errors.Join(a.Authorize(of), a.Execute(of)); err != nil {
+					t.Fatal(err)
+				}
+				p.order(h.Context(), planted("v"), "void", id, 0).tells(false, "true")
+				h.goes(a, a.Settle(of))
+				time.Sleep(5 * time.Minute)
+				h.calledOff(p, id, "FAILED", "CAPTURED")
 			})
 		})
 	}

@@ -4,7 +4,7 @@
 //
 // It needs accounts and the network, so it is behind the build tag live and no part of
 // what CI runs; CI only sees that it compiles. Nothing is skipped: a driver without its
-// variables fails. They are, for STRIPE, ADYEN and AMAZONPAY:
+// variables fails. They are, for STRIPE, ADYEN, AMAZONPAY and, without instruments, TRUELAYER:
 //
 //	ACQUIT_LIVE_STRIPE_CREDENTIAL  as in the configuration of an account; of a sandbox
 //	ACQUIT_LIVE_STRIPE_MERCHANT    its merchant_id, where the driver needs one

@@ -22,6 +22,7 @@ import (
 	"github.com/acquitpay/acquit/providers/registry"
 	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/transport"
+	"github.com/acquitpay/acquit/providers/truelayer"
 )
 
 const account payment.AccountName = "live"
@@ -38,22 +39,44 @@ type rig struct {
 // Goal: the provider itself does what its driver and its simulation say. Method: the
 // life of a payment and of another one, and a decline, in the sandbox of each provider.
 func TestScenarios(t *testing.T) {
-	scenarios := []struct {
+	type scenario struct {
 		name string
 		run  func(*rig)
-	}{
+	}
+	cards := []scenario{
 		{"authorize and again under its key", duplicate},
 		{"capture and refund", captureAndRefund},
 		{"void", void},
 		{"decline", decline},
 	}
-	for _, driver := range []string{stripe.Name, adyen.Name, amazonpay.Name} {
+	// Without a shopper at the hosted page nothing is paid, refunded or declined.
+	transfers := []scenario{{"authorize and again under its key, and void", transfer}}
+	for driver, scenarios := range map[string][]scenario{
+		stripe.Name: cards, adyen.Name: cards, amazonpay.Name: cards, truelayer.Name: transfers,
+	} {
 		t.Run(driver, func(t *testing.T) {
 			for _, s := range scenarios {
 				t.Run(s.name, func(t *testing.T) { s.run(newRig(t, driver)) })
 			}
 		})
 	}
+}
+
+// transfer shows that one key is one payment, whose shopper is told where to go, and
+// that it can be cancelled before they do.
+func transfer(r *rig) {
+	s := r.fresh(payment.MethodAuthorize)
+	s.PaymentID = "01980000-0000-7000-8000-000000000000"
+	s.Instruction = payment.Instruction{
+		MerchantReference: "acquit-live", Amount: s.Amount, CaptureMode: payment.CaptureAutomatic, BankTransfer: &payment.BankTransfer{},
+		ReturnURL: "https://shop.example/return", Customer: &payment.Customer{Name: "Jane Roe", Email: "jane@shop.example"},
+	}
+	first := r.send(s, payment.EvidencePending)
+	again := r.send(s, payment.EvidencePending)
+	if first.Reference == "" || again.Reference != first.Reference || first.NextAction == nil {
+		r.Errorf("under one key it is %q and then %q, with %+v to do", first.Reference, again.Reference, first.NextAction)
+	}
+	r.send(r.further(payment.MethodVoid, first), payment.EvidencePending)
 }
 
 // duplicate shows that one key is one hold.
@@ -101,15 +124,20 @@ func newRig(t *testing.T, driver string) *rig {
 		Name: account, Environment: payment.EnvironmentSandbox, Credential: providers.Secret(r.must("CREDENTIAL")),
 		MerchantID: r.env("MERCHANT"), Region: r.env("REGION"),
 	}
+	wire := transport.New(transport.Config{})
+	t.Cleanup(wire.CloseIdleConnections)
+	tokens, err := transport.NewFetcher(transport.FetcherConfig{Transport: wire, Allowed: registry.MayGrant})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Tokens = tokens
 	a.BaseURL = cmp.Or(r.env("ADDRESS"), registry.Address(driver, a.Region))
 	d, target, err := registry.New(driver, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wire := transport.New(transport.Config{})
-	t.Cleanup(wire.CloseIdleConnections)
 	r.guard, err = providers.New(providers.Config{
-		Name: account, Driver: d, Target: target, Credential: registry.CredentialID(a.Credential), BaseURL: a.BaseURL, Transport: wire,
+		Name: account, Driver: d, Target: target, Credential: registry.CredentialID(a.Credential), BaseURL: cmp.Or(a.BaseURL, "https://"+target.Host), Transport: wire,
 	})
 	if err != nil {
 		t.Fatal(err)
