@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	_ "google.golang.org/grpc/health" // lets callers leave a replica that says NOT_SERVING
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/status"
 
+	goservice "github.com/acquitpay/acquit/interceptors/caller"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -57,7 +58,8 @@ type tally struct {
 func startLoad(t *testing.T, replicas []*server) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{caller: balanced(t, replicas), cancel: cancel, more: make(chan struct{}), known: map[intent]answer{}, tally: tally{tries: map[string]int{}}}
+	l := &load{cancel: cancel, more: make(chan struct{}), known: map[intent]answer{}, tally: tally{tries: map[string]int{}}}
+	l.caller = l.balanced(t, replicas)
 	for n := range loadCallers {
 		l.callers.Go(func() { l.pay(ctx, n) })
 	}
@@ -68,9 +70,9 @@ func startLoad(t *testing.T, replicas []*server) *load {
 	return l
 }
 
-// balanced is a caller that spreads its calls over the replicas that say that they
-// serve. Nothing is retried behind the test's back.
-func balanced(t *testing.T, replicas []*server) *caller {
+// balanced is a caller as services in Go are, which goes on until its outcome is
+// stored and spreads its calls over the replicas. Each try of a call is counted.
+func (l *load) balanced(t *testing.T, replicas []*server) *caller {
 	t.Helper()
 	var state resolver.State
 	for _, r := range replicas {
@@ -79,13 +81,27 @@ func balanced(t *testing.T, replicas []*server) *caller {
 	}
 	found := manual.NewBuilderWithScheme("replicas")
 	found.InitialState(state)
-	conn, err := grpc.NewClient("replicas:///", grpc.WithResolvers(found), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableRetry(),
-		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": ""}}`))
+	conn, err := grpc.NewClient("replicas:///", append(goservice.DialOptions(goservice.Config{Attempts: 40, LongestWait: time.Second}),
+		grpc.WithResolvers(found), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(goservice.UntilStored()), grpc.WithChainUnaryInterceptor(l.try))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return &caller{name: "the replicas", conn: conn}
+}
+
+// try is one try of a call.
+func (l *load) try(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
+	var header metadata.MD
+	err := invoke(ctx, method, req, reply, conn, append(options, grpc.Header(&header))...)
+	switch {
+	case err != nil:
+		l.repeat(strings.TrimSpace(status.Code(err).String() + " " + answer{err: err}.reason()))
+	case slices.Equal(header.Get("acquit-should-retry"), []string{"true"}):
+		l.repeat("an interim answer")
+	}
+	return err
 }
 
 // pay is one caller: an authorization, its capture, and the next. One in three is
@@ -107,8 +123,8 @@ func (l *load) pay(ctx context.Context, caller int) {
 	}
 }
 
-// call repeats a call as the contract says until it has the last word; false if it
-// did not get it, or is the caller's last. A call that has begun is finished.
+// call makes a call that has the last word; false if it did not get it, or is the
+// caller's last. A call that has begun is finished.
 func (l *load) call(ctx context.Context, i intent) (answer, bool) {
 	if ctx.Err() != nil {
 		return answer{}, false
@@ -116,29 +132,13 @@ func (l *load) call(ctx context.Context, i intent) (answer, bool) {
 	began := time.Now()
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
 	defer cancel()
-	for {
-		try, end := context.WithTimeout(limit, 10*time.Second)
-		a := l.caller.call(try, i)
-		end()
-		switch {
-		case a.err == nil && a.stored:
-			l.learn(i, a, time.Since(began))
-			return a, true
-		case !again(a) || !rest(limit, 50*time.Millisecond):
-			l.fail(fmt.Sprintf("the %s of key %q after %s: %s", i.verb(), i.key, time.Since(began).Round(time.Millisecond), a))
-			return a, false
-		}
-		l.repeat(a)
+	a := l.caller.call(limit, i)
+	if a.err != nil || !a.stored {
+		l.fail(fmt.Sprintf("the %s of key %q after %s: %s", i.verb(), i.key, time.Since(began).Round(time.Millisecond), a))
+		return a, false
 	}
-}
-
-// again reports whether the same call may get another answer: the server says so,
-// or could not be heard.
-func again(a answer) bool {
-	if a.repeat != "" {
-		return a.repeat == "true"
-	}
-	return a.code() == codes.Unavailable || a.code() == codes.DeadlineExceeded
+	l.learn(i, a, time.Since(began))
+	return a, true
 }
 
 func (l *load) learn(i intent, a answer, took time.Duration) {
@@ -151,11 +151,7 @@ func (l *load) learn(i intent, a answer, took time.Duration) {
 	l.more = make(chan struct{})
 }
 
-func (l *load) repeat(a answer) {
-	why := strings.TrimSpace(a.code().String() + " " + a.reason())
-	if a.err == nil {
-		why = "still " + a.state().String()
-	}
+func (l *load) repeat(why string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.tally.tries[why]++
