@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -259,11 +260,12 @@ func TestCrashInAVoidThatCallsOff(t *testing.T) {
 				b := newBank(payment.CompletionSend)
 				atBank(t, b, func(w *world, id payment.ID, authorize payment.Call) {
 					time.Sleep(quietTime)
-					dead, died, call := make(chan struct{}), false, voids("void")
+					dead, call := make(chan struct{}), voids("void")
+					var died atomic.Bool
 					one := w.bootAt("one", b, func(c *orchestrator.Config) {
 						c.Probe = func(_ context.Context, p payment.Point) {
 							if p == point {
-								died = true
+								died.Store(true)
 								w.store.Crash("one")
 								<-dead
 							}
@@ -271,7 +273,7 @@ func TestCrashInAVoidThatCallsOff(t *testing.T) {
 					})
 					go func() { _, _ = one.Void(w.Context(), call, payment.Order{Payment: id}) }()
 					time.Sleep(time.Second)
-					if !died {
+					if !died.Load() {
 						t.Fatal("the point is not on the way")
 					}
 					w.store.EndSession("one")
