@@ -36,7 +36,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(newHeadroom(len(c.Ledger.Etcd.Endpoints) == 0))
+	defer runtime.KeepAlive(newHeadroom())
 	t, err := newTelemetry(ctx, c, cmp.Or(p.Version, Version), p.Stderr)
 	if err != nil {
 		return err
