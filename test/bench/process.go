@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -28,8 +27,8 @@ type process struct {
 
 	name   string
 	cmd    *exec.Cmd
-	hold   io.Closer // its standard input; closing it ends the process
-	said   *tail
+	hold   io.Closer     // its standard input; closing it ends the process
+	log    string        // the file of its standard error
 	exited chan struct{} // closed when it has been waited for
 }
 
@@ -39,9 +38,15 @@ func launch(ctx context.Context, r role) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{name: r.name, said: &tail{}, exited: make(chan struct{})}
+	p := &process{name: r.name, log: r.Dir + ".log", exited: make(chan struct{})}
+	// A file, not a pipe: reading it here would be charged to the side that logs.
+	log, err := os.Create(p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()                                                     // the process has its own
 	p.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, r.name) // ended by stop, in order
-	p.cmd.Stderr, p.cmd.WaitDelay = p.said, time.Second
+	p.cmd.Stderr, p.cmd.WaitDelay = log, time.Second
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the benchmark, which stops its processes in order
 	in, err := p.cmd.StdinPipe()
 	if err != nil {
@@ -75,7 +80,7 @@ func launch(ctx context.Context, r role) (*process, error) {
 	}
 	if err != nil {
 		stopping := p.stop()
-		return nil, errors.Join(fmt.Errorf("%s is not ready: %w\n%s", r.name, err, p.said), stopping)
+		return nil, errors.Join(fmt.Errorf("%s is not ready: %w\n%s", r.name, err, p.said()), stopping)
 	}
 	return p, nil
 }
@@ -90,10 +95,10 @@ func (p *process) stop() error {
 	case <-limit.C:
 		_ = p.cmd.Process.Kill() // it may just have ended
 		<-p.exited
-		return fmt.Errorf("%s had to be killed after %s\n%s", p.name, stopLimit, p.said)
+		return fmt.Errorf("%s had to be killed after %s\n%s", p.name, stopLimit, p.said())
 	}
 	if !p.cmd.ProcessState.Success() {
-		return fmt.Errorf("%s: %s\n%s", p.name, p.cmd.ProcessState, p.said)
+		return fmt.Errorf("%s: %s\n%s", p.name, p.cmd.ProcessState, p.said())
 	}
 	return nil
 }
@@ -138,32 +143,18 @@ func (p *process) worked() (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, err
 }
 
-// tail keeps the end of what a process writes. Safe for concurrent use.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
+// tailSize is how much of its log a process that failed is quoted with.
 const tailSize = 8 << 10
 
-// Write implements io.Writer.
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.text = append(t.text, b...); len(t.text) > 2*tailSize {
-		t.text = t.text[:copy(t.text, t.text[len(t.text)-tailSize:])]
+// said is the end of what the process wrote to its log, in whole lines.
+func (p *process) said() string {
+	raw, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
 	}
-	return len(b), nil
-}
-
-// String is its last whole lines.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := t.text
-	if len(text) > tailSize {
-		text = text[len(text)-tailSize:]
-		text = text[bytes.IndexByte(text, '\n')+1:]
+	if len(raw) > tailSize {
+		raw = raw[len(raw)-tailSize:]
+		raw = raw[bytes.IndexByte(raw, '\n')+1:]
 	}
-	return string(text)
+	return string(raw)
 }
