@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
 	"time"
 )
 
@@ -36,7 +35,7 @@ func Run(ctx context.Context, c Config, p Process) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	defer runtime.KeepAlive(newHeadroom())
+	defer paceCollector(c.headroom())()
 	t, err := newTelemetry(ctx, c, cmp.Or(p.Version, Version), p.Stderr)
 	if err != nil {
 		return err
