@@ -16,7 +16,7 @@ type setField struct {
 
 // setFields lists the fields that are present, by number.
 func setFields(m protoreflect.Message) []setField {
-	var set []setField
+	set := make([]setField, 0, 8)
 	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		set = append(set, setField{fd, v})
 		return true

@@ -73,8 +73,7 @@ func (f *flight) settle(ctx context.Context, d decision) error {
 		return nil
 	}
 	f.o.metrics.outcome(ctx, f.op())
-	f.log().InfoContext(ctx, "operation settled", "state", string(f.op().State), "account", string(f.op().Current().Account),
-		"attempts", len(f.op().Attempts), "sends", f.op().Current().Sends)
+	f.logSettled(ctx)
 	return nil
 }
 

@@ -41,6 +41,7 @@ type flight struct {
 
 	mu      sync.Mutex
 	view    ledger.Snapshot // what an interim answer shows; revision 0 until the ledger has taken the claim or takeover
+	seen    payment.Report  // and what has been learned since
 	settled bool            // the outcome is known, only not yet durable
 	asked   bool            // the ledger was asked for the claim, and has not said for certain that it does not exist
 	refused bool            // the caller was told that nothing was sent: the ledger is not asked any more
@@ -56,8 +57,9 @@ func (o *Orchestrator) detach(ctx context.Context, key payment.OperationKey, wor
 	o.metrics.inFlight.Add(ctx, 1)
 	go func() {
 		roomForFlight()
-		// Detached: the caller's deadline and cancellation end here.
-		detached := context.WithoutCancel(ctx)
+		// Detached: the caller's deadline and cancellation end here. Every span, metric
+		// and line of the flight asks for the span, so it is put on top.
+		detached := trace.ContextWithSpan(context.WithoutCancel(ctx), trace.SpanFromContext(ctx))
 		defer close(f.done)
 		defer o.flights.leave(key)
 		defer o.metrics.inFlight.Add(detached, -1)
@@ -147,7 +149,7 @@ func (f *flight) outcome(ctx context.Context) (payment.Reply, error) {
 // the ledger was asked nobody can tell, and the flight goes on.
 func (f *flight) interim() (payment.Reply, error) {
 	f.mu.Lock()
-	view, unsure := f.view, f.settled || f.asked
+	view, seen, unsure := f.view, f.seen, f.settled || f.asked
 	nothing := view.Revision.Operation == 0
 	f.refused = nothing && !unsure
 	f.mu.Unlock()
@@ -157,20 +159,20 @@ func (f *flight) interim() (payment.Reply, error) {
 	case unsure:
 		return payment.Reply{}, notDurable(nil)
 	}
-	return f.o.reply(view)
-}
-
-// publish makes what is known what an interim answer shows.
-func (f *flight) publish() {
-	view := f.snap
-	view.Operation = view.Operation.Seen(f.report)
+	view.Operation = view.Operation.Seen(seen)
 	if p, err := view.Payment.After(view.Operation, payment.Applied{}, view.Payment.Updated); err == nil {
 		p.Version = view.Payment.Version // shown, not written
 		view.Payment = p
 	}
+	return f.o.reply(view)
+}
+
+// publish makes what is known what an interim answer shows. Few calls need one, so
+// it is made only then.
+func (f *flight) publish() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.view = view
+	f.view, f.seen = f.snap, f.report
 }
 
 // ask reports whether the ledger may be asked for the claim, and marks that from

@@ -2636,10 +2636,10 @@ const file_acquit_v1_payment_proto_rawDesc = "" +
 	"\rPaymentMethod\x122\n" +
 	"\ttoken_set\x18\x01 \x01(\v2\x13.acquit.v1.TokenSetH\x00R\btokenSet\x12>\n" +
 	"\rbank_transfer\x18\x02 \x01(\v2\x17.acquit.v1.BankTransferH\x00R\fbankTransferB\r\n" +
-	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xb4\x01\n" +
-	"\bTokenSet\x12\xa7\x01\n" +
-	"\x06tokens\x18\x01 \x03(\v2\x17.acquit.v1.AccountTokenBv\xbaHs\xba\x01i\n" +
-	" token_set.tokens.one_per_account\x12$each account may have one token only\x1a\x1fthis.map(t, t.account).unique()\x92\x01\x04\b\x01\x10\x10R\x06tokens\"\xbd\x02\n" +
+	"\x04kind\x12\x05\xbaH\x02\b\x01\"\xc9\x01\n" +
+	"\bTokenSet\x12\xbc\x01\n" +
+	"\x06tokens\x18\x01 \x03(\v2\x17.acquit.v1.AccountTokenB\x8a\x01\xbaH\x86\x01\xba\x01|\n" +
+	" token_set.tokens.one_per_account\x12$each account may have one token only\x1a2this.size() < 2 || this.map(t, t.account).unique()\x92\x01\x04\b\x01\x10\x10R\x06tokens\"\xbd\x02\n" +
 	"\fAccountToken\x12<\n" +
 	"\aaccount\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d2\x1b^[a-z0-9][a-z0-9._-]{0,62}$R\aaccount\x121\n" +
 	"\tstored_id\x18\x02 \x01(\tB\x12\xbaH\x0fr\r\x18\xff\x012\b^[!-~]+$H\x00R\bstoredId\x12\xab\x01\n" +

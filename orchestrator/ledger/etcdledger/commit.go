@@ -21,6 +21,8 @@ const (
 
 // write is one guarded transaction, in a form that can be repeated and judged.
 type write struct {
+	from  ledger.Snapshot // what it was made from; closures use these two, which are large
+	to    ledger.Change
 	guard []clientv3.Cmp
 	then  []clientv3.Op
 	event *eventPut      // put with the others, under the lease of events; nil if none is

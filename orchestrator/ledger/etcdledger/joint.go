@@ -35,11 +35,11 @@ func (l *Ledger) putParent(ops []clientv3.Op, before, op payment.Operation) ([]c
 
 // moved refuses a write whose payment or parent, if it writes them, are not as in
 // its snapshot.
-func moved(s ledger.Snapshot, c ledger.Change, now present) error {
-	if c.Parent != nil && now.Revision.Parent != s.Revision.Parent {
+func (w *write) moved(now present) error {
+	if w.to.Parent != nil && now.Revision.Parent != w.from.Revision.Parent {
 		return ledger.ErrPaymentMoved
 	}
-	return paymentMoved(s, c.Payment, now)
+	return paymentMoved(w.from, w.to.Payment, now)
 }
 
 func lookAtParent(key string) look {

@@ -46,7 +46,7 @@ func (l *Ledger) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change) 
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return cmp.Or(moved(s, c, now), referenceTaken(now))
+		return cmp.Or(w.moved(now), referenceTaken(now))
 	}
 	records, err := l.records(s, c)
 	if err != nil {
@@ -97,12 +97,12 @@ func (l *Ledger) takeover(ctx context.Context, s ledger.Snapshot, c ledger.Chang
 		alive(guard))
 	w.refusal = func(now present) error {
 		switch {
-		case now.Revision.Operation != s.Revision.Operation || now.Revision.Marker != s.Revision.Marker:
+		case now.Revision.Operation != w.from.Revision.Operation || now.Revision.Marker != w.from.Revision.Marker:
 			return ledger.ErrFenced
 		case now.session != guard.Created:
 			return ledger.ErrSessionLost
 		}
-		return moved(s, c, now)
+		return w.moved(now)
 	}
 	records, err := l.records(s, c)
 	if err != nil {
@@ -142,12 +142,12 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 		modifiedAt(l.keys.operation(c.Operation.Key), s.Revision.Operation))
 	w.refusal = func(now present) error {
 		switch {
-		case now.Revision.Operation != s.Revision.Operation:
+		case now.Revision.Operation != w.from.Revision.Operation:
 			return ledger.ErrFenced
-		case now.known(c.News):
+		case now.known(w.to.News):
 			return ledger.ErrEventKnown
 		}
-		return moved(s, c, now)
+		return w.moved(now)
 	}
 	records, err := l.records(s, c)
 	if err != nil {
@@ -164,7 +164,7 @@ func (l *Ledger) advance(ctx context.Context, s ledger.Snapshot, c ledger.Change
 	}
 	if c.Event != nil {
 		wrote := w.mine // an equal write by another process has taken in the event instead
-		w.mine = func(now present) bool { return wrote(now) && l.tookIn(now.event, c.Operation.Key) }
+		w.mine = func(now present) bool { return wrote(now) && l.tookIn(now.event, w.to.Operation.Key) }
 	}
 	if err := l.keep(w, c.Operation.Key, c.News); err != nil {
 		return ledger.Snapshot{}, err
@@ -201,7 +201,7 @@ func alive(guard session.Guard) clientv3.Cmp {
 // it is newer than the snapshot that it was made from and agrees with it.
 func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
 	key := c.Operation.Key
-	w := &write{looks: []look{
+	w := &write{from: s, to: c, looks: []look{
 		lookAtOperation(l.keys.operation(key)), lookAtMarker(l.keys.marker(key)),
 		lookAtPayment(l.keys.payment(key.Tenant, c.Operation.PaymentID)),
 	}}
@@ -214,10 +214,10 @@ func (l *Ledger) prepare(s ledger.Snapshot, c ledger.Change) *write {
 	}
 	w.mine = func(now present) bool {
 		rev := now.Revision.Operation
-		return rev != 0 && rev != s.Revision.Operation && ledger.Wrote(c.Operation, now.Operation)
+		return rev != 0 && rev != w.from.Revision.Operation && ledger.Wrote(w.to.Operation, now.Operation)
 	}
 	w.made = func(resp *clientv3.TxnResponse) (ledger.Snapshot, error) {
-		return after(s, c, w.under != nil, resp.Header.Revision), nil
+		return after(w.from, w.to, w.under != nil, resp.Header.Revision), nil
 	}
 	return w
 }
