@@ -43,7 +43,7 @@ func EncodeOperation(op payment.Operation) ([]byte, error) {
 	if err := checkOperation(op); err != nil {
 		return nil, err
 	}
-	return encode(kindOperation, op)
+	return record(kindOperation, func(w *writer) { w.operation(op) })
 }
 
 // DecodeOperation reads what EncodeOperation wrote. It refuses a field or a
@@ -73,7 +73,7 @@ func EncodePayment(p payment.Payment) ([]byte, error) {
 	if err := checkPayment(p); err != nil {
 		return nil, err
 	}
-	return encode(kindPayment, p)
+	return record(kindPayment, func(w *writer) { w.payment(p) })
 }
 
 // DecodePayment reads what EncodePayment wrote, as strictly as DecodeOperation.
@@ -102,7 +102,7 @@ func EncodeMarker(m Marker) ([]byte, error) {
 	if !m.Present || m.Boot == "" || m.Epoch < 1 {
 		return nil, fmt.Errorf("%w: marker of boot %q in epoch %d", ErrRecord, m.Boot, m.Epoch)
 	}
-	return encode(kindMarker, markerRecord{Boot: m.Boot, Epoch: m.Epoch})
+	return record(kindMarker, func(w *writer) { w.marker(markerRecord{Boot: m.Boot, Epoch: m.Epoch}) })
 }
 
 // DecodeMarker reads what EncodeMarker wrote; the marker it returns is present.
@@ -132,7 +132,7 @@ func EncodeOpen(o Open) ([]byte, error) {
 	if err := o.Key.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	return encode(kindOpen, r)
+	return record(kindOpen, func(w *writer) { w.open(r) })
 }
 
 // DecodeOpen reads what EncodeOpen wrote. Errors: ErrSchema, ErrRecord.
@@ -156,7 +156,7 @@ func EncodeReference(k payment.OperationKey) ([]byte, error) {
 	if err := k.Validate(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
-	return encode(kindReference, k)
+	return record(kindReference, func(w *writer) { w.reference(k) })
 }
 
 // DecodeReference reads what EncodeReference wrote. Errors: ErrSchema, ErrRecord.
@@ -178,8 +178,7 @@ type header struct {
 	Body   json.RawMessage `json:"body"`
 }
 
-// envelope writes what header reads. The body is encoded in place: made apart, it
-// would be checked and copied once more, which costs as much as making it.
+// envelope writes what header reads, around a body that is encoded by reflection.
 type envelope struct {
 	Schema int    `json:"schema"`
 	Kind   string `json:"kind"`
