@@ -2,9 +2,7 @@ package orchestrator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -149,34 +147,4 @@ func (o *Orchestrator) alive(op payment.Operation, marker bool, asking int) bool
 // taken tells the holder of a key what stands under it, and whether to wait.
 func (o *Orchestrator) taken(op payment.Operation, marker bool, asking int) error {
 	return &payment.KeyTakenError{Operation: op, OwnerAlive: o.alive(op, marker, asking)}
-}
-
-// seal encrypts an instruction for the record, and returns it as unseal will
-// read it: what is built now and what is built after a takeover are the same.
-func (o *Orchestrator) seal(in payment.Instruction, key payment.OperationKey) ([]byte, payment.Instruction, error) {
-	plain, err := json.Marshal(in)
-	if err != nil {
-		return nil, in, fmt.Errorf("encode the instruction: %w", err)
-	}
-	var read payment.Instruction
-	if err := json.Unmarshal(plain, &read); err != nil {
-		return nil, in, fmt.Errorf("decode the instruction: %w", err)
-	}
-	sealed, err := o.cfg.Keys.Seal(plain, key)
-	if err != nil {
-		return nil, in, fmt.Errorf("seal the instruction: %w", err)
-	}
-	return sealed, read, nil
-}
-
-// unseal reads back what the caller asked for.
-func (f *flight) unseal() error {
-	plain, err := f.o.cfg.Keys.Open(f.op().Sealed, f.op().Key)
-	if err != nil {
-		return fmt.Errorf("unseal the instruction: %w", err)
-	}
-	if err := json.Unmarshal(plain, &f.in); err != nil {
-		return fmt.Errorf("decode the instruction: %w", err)
-	}
-	return nil
 }
