@@ -147,8 +147,7 @@ func refusalSamples() []providertest.Sample {
 }
 
 func modificationSamples() []providertest.Sample {
-	fence := Send(payment.MethodAuthorize)
-	fence.Step, fence.Key = payment.StepCancel(1), "fencefencefencefencefencefence01"
+	fence := providertest.Fence(Send(payment.MethodAuthorize), "")
 	list := []providertest.Sample{
 		sample(fence, "fence.received", pending, JSON(fence, 201, Modification(fence, fence.Amount))),
 		sample(fence, "any.another_request", unknown, JSON(fence, 201, With(Modification(fence, fence.Amount), Object{"paymentReference": "ANOTHER"}))),
