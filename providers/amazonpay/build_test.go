@@ -98,7 +98,7 @@ func TestAmountsThatComeBack(t *testing.T) {
 		"10.00": 1000, "10": 1000, "10.0": 1000, "10.000": 1000, "0.01": 1, "10.001": 0, "1e3": 0, "-10.00": 0, "": 0, ".": 0, "0.00": 0, "10,00": 0,
 		"92233720368547758.08": 0,
 	} {
-		o := amazonpaytest.With(amazonpaytest.Charge(s, s.Amount, "Authorized", ""), amazonpaytest.Object{
+		o := providertest.With(amazonpaytest.Charge(s, s.Amount, "Authorized", ""), amazonpaytest.Object{
 			"chargeAmount": amazonpaytest.Object{"amount": amount, "currencyCode": "EUR"},
 		})
 		a := driver(t).Parse(s, amazonpaytest.JSON(201, o))

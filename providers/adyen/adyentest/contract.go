@@ -26,7 +26,7 @@ func Contract() providertest.Config {
 			if s.Method == payment.MethodAuthorize && !s.Step.Fence() || s.Method == payment.MethodComplete {
 				return JSON(s, 200, Payment(s, "Teleported"))
 			}
-			return JSON(s, 201, With(Modification(s, s.Amount), Object{"status": "teleported"}))
+			return JSON(s, 201, providertest.With(Modification(s, s.Amount), Object{"status": "teleported"}))
 		},
 		Refused: func(status int, code, message string) providers.Response {
 			return Error(status, "validation", code, message, false)
@@ -87,5 +87,5 @@ func done(s payment.Send, m payment.Money) providers.Response {
 	if m.MinorUnits > 0 && m.MinorUnits < s.Amount.MinorUnits {
 		result = "PartiallyAuthorised"
 	}
-	return JSON(s, 200, With(Payment(s, result), Object{"amount": Amount(m)}))
+	return JSON(s, 200, providertest.With(Payment(s, result), Object{"amount": Amount(m)}))
 }

@@ -76,7 +76,7 @@ func doneStatus(s payment.Send) string {
 // found is the answer to a look-up of s that shows an object.
 func found(s payment.Send, o Object) providers.Response {
 	if s.ProviderReference == "" && (s.Method == payment.MethodAuthorize || s.Method == payment.MethodRefund) {
-		return Listed(With(o, Object{"id": "xx_other", "metadata": Object{}}), o)
+		return Listed(providertest.With(o, Object{"id": "xx_other", "metadata": Object{}}), o)
 	}
 	return JSON(200, o)
 }
