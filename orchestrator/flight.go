@@ -155,7 +155,7 @@ func (f *flight) interim() (payment.Reply, error) {
 	case nothing && !unsure:
 		return payment.Reply{}, refusal(ledger.ErrUnavailable)
 	case unsure:
-		return payment.Reply{}, notDurable(nil)
+		return payment.Reply{}, payment.OutcomePending(nil)
 	}
 	return f.o.reply(view)
 }
