@@ -49,11 +49,7 @@ func (r *rig) fence(s payment.Send, id payment.ProviderReference, row string) pa
 // effects expects the log to be of these kinds and amounts.
 func (r *rig) effects(want ...simulator.Effect) {
 	r.Helper()
-	var got []simulator.Effect
-	for _, e := range r.simulator.Effects() {
-		got = append(got, simulator.Effect{Kind: e.Kind, Amount: e.Amount})
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, r.simulator.Sums()); diff != "" {
 		r.Errorf("effects (-want +got):\n%s", diff)
 	}
 }
