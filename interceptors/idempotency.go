@@ -180,7 +180,7 @@ func (c *keyedCall) claim(ctx context.Context) (a answer, err error) {
 	case taken != nil, errors.Is(err, errMoved):
 		return answer{}, inFlight() // others were faster every time
 	case seen && err != nil:
-		return answer{}, waitEnded(recorded(err))
+		return answer{}, waitEnded(payment.Recorded(err))
 	case c.waited && err != nil:
 		return answer{}, waitEnded(err)
 	case err != nil:
@@ -274,18 +274,6 @@ func (c *keyedCall) await(ctx context.Context, op payment.Operation) error {
 func waitEnded(err error) error {
 	if _, ours := errors.AsType[*payment.Error](err); !ours && errors.Is(err, context.DeadlineExceeded) {
 		return inFlight()
-	}
-	return err
-}
-
-// recorded is what a refusal means for an operation that exists: that the ledger is
-// away by now says nothing about what was done before.
-func recorded(err error) error {
-	if e, ok := errors.AsType[*payment.Error](err); ok && e.Reason == payment.ReasonLedgerUnavailable {
-		return &payment.Error{
-			Reason: payment.ReasonOutcomePending, RetryAfter: e.RetryAfter, Err: e,
-			Message: "something may have been done that the ledger cannot show now; retry with the same key, never with a new one",
-		}
 	}
 	return err
 }

@@ -24,7 +24,7 @@ func (o *Orchestrator) FindAwaited(ctx context.Context, tenant payment.TenantID,
 	f := ledger.Filter{Tenant: tenant, Statuses: []payment.Status{payment.StatusAuthorized}, From: from, Until: until}
 	found, next, err := o.cfg.Ledger.List(ctx, f, page, ledger.PageMax)
 	if err != nil {
-		return page, recorded(refusal(err))
+		return page, payment.Recorded(refusal(err))
 	}
 	for _, p := range found {
 		if p.AutoReserved == 0 || len(p.Operations) == 0 {
@@ -35,7 +35,7 @@ func (o *Orchestrator) FindAwaited(ctx context.Context, tenant payment.TenantID,
 			Object: p.ProviderReference, Summary: awaitedReason, Time: o.cfg.Now(),
 		}.Identified()
 		if _, err := o.cfg.Ledger.Record(ctx, ledger.Snapshot{}, nil, ledger.News{Attention: &a}); err != nil {
-			return page, recorded(refusal(err))
+			return page, payment.Recorded(refusal(err))
 		}
 		o.alarm(ctx, a)
 	}

@@ -50,7 +50,7 @@ func (f *flight) claim(ctx context.Context, s ledger.Snapshot, c ledger.Change, 
 		// The same nonce again: a claim that was made after all is recognised.
 		case transient(err) && f.pauseLedger(ctx):
 		case doubt:
-			return notDurable(err)
+			return payment.OutcomePending(err)
 		default:
 			return err
 		}
@@ -149,7 +149,7 @@ func (f *flight) commit(ctx context.Context, t payment.Transition, applied payme
 		case transient(err):
 			f.log().WarnContext(ctx, "the ledger does not take the record", "error", err)
 			if !f.o.cfg.Now().Before(until) || !f.pauseLedger(ctx) {
-				return notDurable(err)
+				return payment.OutcomePending(err)
 			}
 		default:
 			return err
@@ -236,14 +236,6 @@ func (f *flight) afterFence() error {
 		return errOvertaken
 	}
 	return f.o.taken(f.snap.Operation, f.snap.Marker.Present, 1)
-}
-
-// notDurable is what the caller is told when the ledger stayed away.
-func notDurable(err error) error {
-	return &payment.Error{
-		Reason: payment.ReasonOutcomePending, RetryAfter: time.Second, Err: err,
-		Message: "something may have been done that the ledger has not recorded yet; retry with the same key, never with a new one",
-	}
 }
 
 // lastCommit is until when a flight insists on recording what it learned.

@@ -50,7 +50,7 @@ func (o *Orchestrator) Apply(ctx context.Context, e payment.Event) (Taken, error
 		taken, err = TakenDuplicate, nil
 	}
 	if err != nil {
-		return "", recorded(refusal(err))
+		return "", payment.Recorded(refusal(err))
 	}
 	o.metrics.events.Add(ctx, 1, metric.WithAttributes(attribute.String("payment.event", string(taken)), attribute.String("payment.account", string(e.Account))))
 	o.log.InfoContext(ctx, "event taken in", "account", string(e.Account), "event_id", e.ID, "taken", string(taken),

@@ -157,7 +157,7 @@ func (f *flight) interim() (payment.Reply, error) {
 	case nothing && !unsure:
 		return payment.Reply{}, refusal(ledger.ErrUnavailable)
 	case unsure:
-		return payment.Reply{}, notDurable(nil)
+		return payment.Reply{}, payment.OutcomePending(nil)
 	}
 	view.Operation = view.Operation.Seen(seen)
 	if p, err := view.Payment.After(view.Operation, payment.Applied{}, view.Payment.Updated); err == nil {

@@ -256,7 +256,7 @@ func (o *Orchestrator) Await(ctx context.Context, key payment.OperationKey) erro
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return recorded(refusal(err))
+		return payment.Recorded(refusal(err))
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (o *Orchestrator) Await(ctx context.Context, key payment.OperationKey) erro
 func (o *Orchestrator) Interim(ctx context.Context, op payment.Operation) (payment.Reply, error) {
 	snap, err := o.cfg.Ledger.Read(ctx, op.Key)
 	if err != nil {
-		return payment.Reply{}, recorded(refusal(err))
+		return payment.Reply{}, payment.Recorded(refusal(err))
 	}
 	return o.reply(snap)
 }
@@ -288,15 +288,6 @@ func (o *Orchestrator) reply(s ledger.Snapshot) (payment.Reply, error) {
 		return payment.Reply{}, &payment.Error{Reason: payment.ReasonInternal, Message: "the answer could not be rendered", Err: err}
 	}
 	return payment.Reply{Bytes: raw}, nil
-}
-
-// recorded is what a refusal means for an operation that exists: that the ledger
-// is away says nothing about what was done before.
-func recorded(err error) error {
-	if e, ok := errors.AsType[*payment.Error](err); ok && e.Reason == payment.ReasonLedgerUnavailable {
-		return notDurable(e)
-	}
-	return err
 }
 
 // refusal turns an error that ends a call into what the caller is told.

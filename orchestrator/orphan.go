@@ -31,12 +31,12 @@ const (
 func (o *Orchestrator) MatchOrphans(ctx context.Context, after string) (next string, err error) {
 	page, err := o.cfg.Ledger.Attention(ctx, "", after, orphansAtOnce)
 	if err != nil {
-		return after, recorded(refusal(err))
+		return after, payment.Recorded(refusal(err))
 	}
 	for _, a := range page {
 		err := o.match(ctx, a)
 		if transient(err) {
-			return after, recorded(refusal(err))
+			return after, payment.Recorded(refusal(err))
 		}
 		if err != nil { // of this one alone; those behind it are not to wait for it
 			o.log.WarnContext(ctx, "orphan could not be matched", "attention_id", a.ID, "error", err)

@@ -24,7 +24,7 @@ func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (paymen
 		o.cfg.Probe(ctx, payment.PointTakeoverAfter)
 		return f.resume(ctx)
 	})
-	return reply, recorded(err)
+	return reply, payment.Recorded(err)
 }
 
 // resume asks the provider first: most of what was left behind has happened.

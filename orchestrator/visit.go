@@ -37,7 +37,7 @@ func (o *Orchestrator) Visit(ctx context.Context, key payment.OperationKey) erro
 		return nil // somebody else was faster
 	}
 	if err != nil {
-		return recorded(refusal(err))
+		return payment.Recorded(refusal(err))
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package server
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -307,69 +305,6 @@ func httpAside(t *testing.T, r *running) {
 	}
 }
 
-// TestDrain: a server that is told to stop while a payment is at the provider
-// finishes it, answers its caller, takes no new one meanwhile, says that it is
-// not ready, and remembers everything at the next start. The provider takes two
-// seconds, so that the order is certain. A stream that never ends, like the watch
-// of its health, does not hold it up.
-func TestDrain(t *testing.T) {
-	dir := t.TempDir()
-	r := start(t, func(c *Config) {
-		c.DataDir = dir
-		c.Sandbox.Latency = 2 * time.Second
-	})
-	conn := r.dial(t)
-	client := acquitv1.NewPaymentServiceClient(conn)
-	type answer struct {
-		response *acquitv1.AuthorizeResponse
-		err      error
-	}
-	answered := make(chan answer, 1)
-	go func() {
-		response, err := client.Authorize(withKey(t, "order-1"), request("tok_ok"))
-		answered <- answer{response, err}
-	}()
-	eventually(t, "the payment is in flight", func() bool { return metric(t, r, "acquit_operation_in_flight") == "1" })
-	health, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	expectHealth(t, health, healthv1.HealthCheckResponse_SERVING)
-	began := time.Now()
-	r.stop()
-	expectHealth(t, health, healthv1.HealthCheckResponse_NOT_SERVING)
-	if code := r.ops(t, "/readyz"); code != http.StatusServiceUnavailable {
-		t.Errorf("ready while draining: %d", code)
-	}
-	if code, body := fetched(t, http.MethodPost, "http://"+r.HTTP+"/webhooks/sandbox", "{}"); code != http.StatusServiceUnavailable {
-		t.Errorf("a webhook while draining: %d %s", code, body)
-	}
-	var late int // one that arrives between the two may still be taken
-	eventually(t, "new payments are refused", func() bool {
-		late++
-		_, err := client.Authorize(withKey(t, fmt.Sprintf("late-%d", late)), request("tok_ok"))
-		return status.Code(err) == codes.ResourceExhausted && strings.Contains(status.Convert(err).Message(), "shutting down")
-	})
-	got := <-answered
-	if got.err != nil || got.response.GetOperation().GetState() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED {
-		t.Errorf("the payment in flight was answered %v, %v", got.response, got.err)
-	}
-	if err := r.wait(t); err != nil {
-		t.Errorf("run: %v", err)
-	}
-	if took := time.Since(began); took > 15*time.Second {
-		t.Errorf("the drain took %s", took)
-	}
-	if log := r.log.String(); !strings.Contains(log, "msg=stopped operations_left=false") {
-		t.Errorf("the drain left something:\n%s", log)
-	}
-	again := start(t, func(c *Config) { c.DataDir = dir })
-	replayed, header := authorize(t, acquitv1.NewPaymentServiceClient(again.dial(t)), "order-1", "tok_ok")
-	if !proto.Equal(got.response, replayed) || header.Get("acquit-idempotent-replayed") == nil {
-		t.Errorf("after a restart: %v", replayed)
-	}
-}
-
 // TestUnknownIsResolvedAfterARestart: a payment whose answer never came is
 // unknown when its server stops; the next one on the same directory finds it at
 // the provider, although the simulator listens on another port by then. The
@@ -397,104 +332,6 @@ func TestUnknownIsResolvedAfterARestart(t *testing.T) {
 	resolved, _ := authorize(t, client, "order-1", "tok_timeout")
 	if got := resolved.GetOperation(); got.GetState() != acquitv1.OperationState_OPERATION_STATE_SUCCEEDED || len(got.GetAttempts()) != 1 {
 		t.Errorf("resolved as %v", got)
-	}
-}
-
-// expectHealth reads the next status of a watch.
-func expectHealth(t *testing.T, watch grpc.ServerStreamingClient[healthv1.HealthCheckResponse], want healthv1.HealthCheckResponse_ServingStatus) {
-	t.Helper()
-	got, err := watch.Recv()
-	if err != nil || got.GetStatus() != want {
-		t.Fatalf("health %v, %v, want %v", got, err, want)
-	}
-}
-
-// TestDrainGivesUp: what is still at a provider that never answers when the
-// drain's time is up does not keep the process; the session is left to expire,
-// so that others know that something was in flight.
-func TestDrainGivesUp(t *testing.T) {
-	r := start(t, func(c *Config) { c.DrainTimeout = 500 * time.Millisecond })
-	client := acquitv1.NewPaymentServiceClient(r.dial(t))
-	ended := make(chan error, 1)
-	go func() {
-		_, err := client.Authorize(withKey(t, "order-1"), request("tok_timeout_always"))
-		ended <- err
-	}()
-	eventually(t, "the payment is in flight", func() bool { return metric(t, r, "acquit_operation_in_flight") == "1" })
-	began := time.Now()
-	r.stop()
-	if err := r.wait(t); err != nil {
-		t.Errorf("run: %v", err)
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("stopping took %s", took)
-	}
-	if err := <-ended; err == nil {
-		t.Error("a payment that was cut off was answered")
-	}
-	if log := r.log.String(); !strings.Contains(log, "msg=stopped operations_left=true") {
-		t.Errorf("the log does not say that something was left:\n%s", log)
-	}
-}
-
-// TestRunRefuses: a configuration that must not run does not, whoever made it.
-func TestRunRefuses(t *testing.T) {
-	for want, change := range map[string]func(*Config){
-		"grpc_addr: 0.0.0.0:0 is not loopback":   func(c *Config) { c.GRPCAddr = "0.0.0.0:0" },
-		"accounts[0].driver: must name a driver": func(c *Config) { c.Accounts[0].Driver = "nobody" },
-		"tls.cert: open nowhere.pem":             func(c *Config) { c.TLS = TLS{Cert: "nowhere.pem", Key: "nowhere.pem"} },
-		"ledger.etcd.tls.ca: open nowhere.pem": func(c *Config) {
-			c.Ledger.Etcd = Etcd{Endpoints: []string{"https://127.0.0.1:1"}, TLS: EtcdTLS{CA: "nowhere.pem"}, Prefix: "/x"}
-		},
-	} {
-		t.Run(want, func(t *testing.T) {
-			c := Default()
-			c.GRPCAddr, c.HTTPAddr, c.OpsAddr, c.DataDir = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
-			change(&c)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-			defer cancel()
-			if err := Run(ctx, c, Process{Stdout: io.Discard, Stderr: t.Output()}); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v", err)
-			}
-		})
-	}
-}
-
-// TestDataDirIsForOneProcess: two servers on one directory would write over each
-// other; the second is told what to do.
-func TestDataDirIsForOneProcess(t *testing.T) {
-	dir := t.TempDir()
-	start(t, func(c *Config) { c.DataDir = dir })
-	c := Default()
-	c.GRPCAddr, c.HTTPAddr, c.OpsAddr, c.DataDir = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", dir
-	err := Run(t.Context(), c, Process{Stdout: io.Discard, Stderr: t.Output()})
-	want := "data_dir: another process uses " + dir + "; stop it, or give this one a directory of its own by --data-dir"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-// TestForeignKeyIsRefused: a ledger that was used with another key refuses to
-// open, since the same operations would be sent under other provider keys.
-func TestForeignKeyIsRefused(t *testing.T) {
-	dir := t.TempDir()
-	first := start(t, func(c *Config) { c.DataDir = dir })
-	first.stop()
-	if err := first.wait(t); err != nil {
-		t.Fatal(err)
-	}
-	c := Default()
-	c.GRPCAddr, c.HTTPAddr, c.OpsAddr, c.DataDir = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", dir
-	secret, err := ParseSecret("env:OTHER_KEYS")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Keys.Secret = secret
-	err = Run(t.Context(), c, Process{
-		Stdout: io.Discard, Stderr: t.Output(), Environ: Environ{"OTHER_KEYS=1:MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="},
-	})
-	if err == nil || !strings.Contains(err.Error(), "not the ledger's") {
-		t.Errorf("got %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package payment
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -63,6 +64,25 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// OutcomePending refuses a call about which the ledger, being away, cannot show what was
+// done: the same key is to come again in a second, and never a new one. The cause may be
+// nil.
+func OutcomePending(cause error) error {
+	return &Error{
+		Reason: ReasonOutcomePending, RetryAfter: time.Second, Err: cause,
+		Message: "something may have been done that the ledger cannot show yet; retry with the same key, never with a new one",
+	}
+}
+
+// Recorded is what a refusal means for an operation that exists: that the ledger is away
+// by now says nothing about what was done before. Other errors stay what they are.
+func Recorded(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok && e.Reason == ReasonLedgerUnavailable {
+		return OutcomePending(e)
+	}
+	return err
+}
 
 // KeyTakenError says that a claim found its key in use. The interceptor that
 // holds the key decides what follows: replay, wait, resume or refuse.

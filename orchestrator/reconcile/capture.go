@@ -5,15 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
 const (
-	// capturesShard is the shard whose process looks after awaited captures.
-	capturesShard = 1
 	// capturesBack is how far back a process looks that begins to: what became due while
 	// nobody looked is found then.
 	capturesBack = 24 * time.Hour
@@ -76,14 +73,7 @@ func NewCaptures(cfg CapturesConfig) (*Captures, error) {
 
 // Run looks until ctx ends.
 func (c *Captures) Run(ctx context.Context) {
-	tick := time.NewTicker(c.cfg.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range ticks(ctx, c.cfg.Every) {
 		if err := c.Once(ctx); err != nil && ctx.Err() == nil {
 			c.cfg.Logger.WarnContext(ctx, "awaited captures could not be looked for", "error", err)
 		}
@@ -93,11 +83,11 @@ func (c *Captures) Run(ctx context.Context) {
 // Once looks at some payments, if they are this process's to look after. Errors: of the
 // ledger; what was not reached is looked at the next time.
 func (c *Captures) Once(ctx context.Context) error {
-	living, err := c.cfg.Ledger.Living(ctx)
+	mine, err := holds(ctx, c.cfg.Ledger, capturesShard)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(Shares(living, c.cfg.Ledger.Boot()), capturesShard) {
+	if !mine {
 		*c = Captures{cfg: c.cfg}
 		return nil
 	}

@@ -88,17 +88,15 @@ func NewCensus(cfg CensusConfig) (*Census, error) {
 
 // Run counts until ctx ends.
 func (c *Census) Run(ctx context.Context) {
-	tick := time.NewTicker(c.cfg.Every)
-	defer tick.Stop()
-	for {
-		if err := c.Once(ctx); err != nil && ctx.Err() == nil {
-			c.cfg.Logger.WarnContext(ctx, "open operations could not be counted", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	c.count(ctx) // a gauge shows nothing before the first count
+	for range ticks(ctx, c.cfg.Every) {
+		c.count(ctx)
+	}
+}
+
+func (c *Census) count(ctx context.Context) {
+	if err := c.Once(ctx); err != nil && ctx.Err() == nil {
+		c.cfg.Logger.WarnContext(ctx, "open operations could not be counted", "error", err)
 	}
 }
 

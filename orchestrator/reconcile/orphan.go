@@ -5,26 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
-
-	"github.com/acquitpay/acquit/orchestrator/payment"
 )
-
-// orphansShard is the shard whose process looks after orphans too, which are in
-// none.
-const orphansShard = 0
 
 // Matcher holds orphans against the operations that there are by now:
 // orchestrator.Orchestrator.
 type Matcher interface {
 	MatchOrphans(ctx context.Context, after string) (next string, err error)
-}
-
-// Lives tells who lives.
-type Lives interface {
-	Boot() payment.BootID
-	Living(ctx context.Context) ([]payment.BootID, error)
 }
 
 // OrphansConfig configures Orphans. All fields but Every are mandatory.
@@ -62,14 +49,7 @@ func NewOrphans(cfg OrphansConfig) (*Orphans, error) {
 
 // Run goes through orphans until ctx ends.
 func (o *Orphans) Run(ctx context.Context) {
-	tick := time.NewTicker(o.cfg.Every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+	for range ticks(ctx, o.cfg.Every) {
 		if err := o.Once(ctx); err != nil && ctx.Err() == nil {
 			o.cfg.Logger.WarnContext(ctx, "orphans could not be gone through", "error", err)
 		}
@@ -79,11 +59,11 @@ func (o *Orphans) Run(ctx context.Context) {
 // Once goes through some of them, if they are this process's to look after.
 // Errors: of the ledger; what was not reached is gone through the next time.
 func (o *Orphans) Once(ctx context.Context) error {
-	living, err := o.cfg.Ledger.Living(ctx)
+	mine, err := holds(ctx, o.cfg.Ledger, orphansShard)
 	if err != nil {
 		return err
 	}
-	if !slices.Contains(Shares(living, o.cfg.Ledger.Boot()), orphansShard) {
+	if !mine {
 		o.after = ""
 		return nil
 	}

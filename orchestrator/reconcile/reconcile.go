@@ -33,8 +33,7 @@ import (
 
 // Records is what a sweep reads of the ledger.
 type Records interface {
-	Boot() payment.BootID
-	Living(ctx context.Context) ([]payment.BootID, error)
+	Lives
 	Due(ctx context.Context, shard int, now time.Time, limit int) ([]ledger.Open, error)
 	Read(ctx context.Context, op payment.OperationKey) (ledger.Snapshot, error)
 }

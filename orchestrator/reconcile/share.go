@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -9,6 +10,28 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
+
+// What is in no shard is looked after by the process that one shard is with.
+const (
+	orphansShard  = 0
+	capturesShard = 1
+)
+
+// Lives tells who lives.
+type Lives interface {
+	Boot() payment.BootID
+	Living(ctx context.Context) ([]payment.BootID, error)
+}
+
+// holds reports whether a shard is this process's. Errors: of the ledger; then nobody
+// knows.
+func holds(ctx context.Context, l Lives, shard int) (bool, error) {
+	living, err := l.Living(ctx)
+	if err != nil {
+		return false, err
+	}
+	return slices.Contains(Shares(living, l.Boot()), shard), nil
+}
 
 // Shares lists the shards that are a process's, in order: of each shard the living
 // process whose name and the shard's number hash highest (rendezvous hashing), so

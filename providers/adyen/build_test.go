@@ -4,17 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/adyen/adyentest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
@@ -28,7 +25,7 @@ func TestBytes(t *testing.T) {
 	}
 	reason := adyentest.Send(payment.MethodRefund)
 	reason.Instruction.Reason = "requested_by_customer"
-	for name, build := range map[string]func() (providers.Request, error){
+	for name, r := range providertest.Golden(t, *update, map[string]func() (providers.Request, error){
 		"authorize":           build(adyentest.Send(payment.MethodAuthorize)),
 		"authorize_encrypted": build(encrypted()),
 		"complete":            build(adyentest.Send(payment.MethodComplete)),
@@ -37,25 +34,7 @@ func TestBytes(t *testing.T) {
 		"refund_with_reason":  build(reason),
 		"void":                build(adyentest.Send(payment.MethodVoid)),
 		"fence":               func() (providers.Request, error) { return d.Fence(fence()) },
-	} {
-		r, err := build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := r.Method + " " + r.Path + "\n" + string(r.Key) + "\n" + string(r.Body) + "\n"
-		file := filepath.Join("testdata", name+".golden")
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+	}) {
 		if r.Header.Get("Idempotency-Key") != string(r.Key) || r.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: header %v", name, r.Header)
 		}

@@ -18,13 +18,13 @@ const manual, automatic = payment.CaptureManual, payment.CaptureAutomatic
 // over real HTTP; the ids in the answers are those in the webhook.
 func TestLife(t *testing.T) {
 	r := newRig(t, simulator.Config{})
-	a := r.send(pay("card_ok", manual), "adyen.authorize.authorised")
+	a := r.Send(pay("card_ok", manual), "adyen.authorize.authorised")
 	if a.OurEcho != "OURREFERENCE" || a.Captured || a.Amount == nil || a.Amount.MinorUnits != 1000 || a.RequestID != string(a.Reference) {
 		t.Errorf("authorized as %+v", a)
 	}
-	c := r.send(further(payment.MethodCapture, a.Reference, 600), "adyen.capture.received")
-	f := r.send(further(payment.MethodRefund, a.Reference, 200), "adyen.refund.received")
-	v := r.send(further(payment.MethodVoid, a.Reference, 600), "adyen.void.received")
+	c := r.Send(further(payment.MethodCapture, a.Reference, 600), "adyen.capture.received")
+	f := r.Send(further(payment.MethodRefund, a.Reference, 200), "adyen.refund.received")
+	v := r.Send(further(payment.MethodVoid, a.Reference, 600), "adyen.void.received")
 	events := r.told(0, "adyen.query.authorisation", "adyen.query.capture", "adyen.query.refund", "adyen.query.cancellation_refused")
 	for i, want := range []payment.Answer{a, c, f, v} {
 		e := events[i]
@@ -60,8 +60,8 @@ func TestCards(t *testing.T) {
 		"card_error":                  {manual, "error", false, []string{"authorisation_refused_4"}},
 	} {
 		r := newRig(t, simulator.Config{})
-		a := r.send(pay(card, c.mode), "adyen.authorize."+c.row)
-		v := r.table.Judge("adyen", payment.MethodAuthorize, a)
+		a := r.Send(pay(card, c.mode), "adyen.authorize."+c.row)
+		v := r.Table.Judge("adyen", payment.MethodAuthorize, a)
 		if v.Category.Decline() != c.declined {
 			t.Errorf("%s: category %s", card, v.Category)
 		}
@@ -96,7 +96,7 @@ func TestShoppers(t *testing.T) {
 		"the client, failed too": {"card_native", "identify_shopper", false, "refused_11", "authorisation_refused_11", nil},
 	} {
 		r := newRig(t, simulator.Config{})
-		if a := r.send(pay(c.card, manual), "adyen.authorize."+c.asked); a.NextAction == nil || a.Reference != "" {
+		if a := r.Send(pay(c.card, manual), "adyen.authorize."+c.asked); a.NextAction == nil || a.Reference != "" {
 			t.Errorf("%s: %+v", name, a)
 		}
 		back, err := r.simulator.Return("OURREFERENCE", c.passes)
@@ -105,8 +105,8 @@ func TestShoppers(t *testing.T) {
 		}
 		s := adyentest.Send(payment.MethodComplete)
 		s.Parent, s.Instruction.ReturnParameters = "", back
-		first := r.send(s, "adyen.complete."+c.row)
-		if again := r.send(s, "adyen.complete."+c.row); again.Reference != first.Reference || first.Reference == "" {
+		first := r.Send(s, "adyen.complete."+c.row)
+		if again := r.Send(s, "adyen.complete."+c.row); again.Reference != first.Reference || first.Reference == "" {
 			t.Errorf("%s: %s, then %s", name, first.Reference, again.Reference)
 		}
 		r.told(0, "adyen.query."+c.told)
@@ -141,13 +141,13 @@ func TestFaults(t *testing.T) {
 		r := newRig(t, simulator.Config{})
 		r.simulator.Next(c.fault)
 		s := pay("card_ok", manual)
-		a := r.sendWithin(s, c.row, c.patience)
-		v := r.table.Judge("adyen", payment.MethodAuthorize, a)
+		a := r.SendWithin(s, c.row, c.patience)
+		v := r.Table.Judge("adyen", payment.MethodAuthorize, a)
 		refused := c.fault == simulator.FaultUnauthorized
 		if v.Resend != c.resend || (v.Evidence == payment.EvidenceUnknown) == refused {
 			t.Errorf("%s: %s, resend %s", c.fault, v.Evidence, v.Resend)
 		}
-		r.send(s, "adyen.authorize.authorised")
+		r.Send(s, "adyen.authorize.authorised")
 		r.effects(effect(simulator.KindHold, 1000))
 		if n := len(r.simulator.Requests()); n != 2 {
 			t.Errorf("%s: %d requests", c.fault, n)
@@ -162,8 +162,8 @@ func TestFaults(t *testing.T) {
 func TestInFlight(t *testing.T) {
 	for _, status := range []int{409, 422} {
 		var r *rig
-		r = newRig(t, simulator.Config{InFlight: status, Executing: func(string) { r.send(pay("card_ok", manual), "adyen.any.704") }})
-		r.send(pay("card_ok", manual), "adyen.authorize.authorised")
+		r = newRig(t, simulator.Config{InFlight: status, Executing: func(string) { r.Send(pay("card_ok", manual), "adyen.any.704") }})
+		r.Send(pay("card_ok", manual), "adyen.authorize.authorised")
 		r.effects(effect(simulator.KindHold, 1000))
 	}
 }
@@ -174,18 +174,18 @@ func TestInFlight(t *testing.T) {
 func TestKeysThatWereNotOurs(t *testing.T) {
 	r := newRig(t, simulator.Config{})
 	r.simulator.Next(simulator.FaultNoEcho, simulator.FaultNoEcho)
-	if a := r.send(pay("card_ok", manual), "adyen.authorize.authorised_no_echo"); a.Hint != payment.HintStop || a.Reference == "" {
+	if a := r.Send(pay("card_ok", manual), "adyen.authorize.authorised_no_echo"); a.Hint != payment.HintStop || a.Reference == "" {
 		t.Errorf("without the key: %+v", a)
 	}
-	a := r.send(pay("card_refused", manual), "adyen.authorize.refused_no_echo")
-	if v := r.table.Judge("adyen", payment.MethodAuthorize, a); v.Evidence != payment.EvidenceNoEffectNotSticky || !v.Alert {
+	a := r.Send(pay("card_refused", manual), "adyen.authorize.refused_no_echo")
+	if v := r.Table.Judge("adyen", payment.MethodAuthorize, a); v.Evidence != payment.EvidenceNoEffectNotSticky || !v.Alert {
 		t.Errorf("refused without the key: %+v", v)
 	}
 	s := pay("card_ok", manual)
 	s.Key = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
 	r.simulator.TakeKey(string(s.Key))
 	row := "adyen.any.another_amount" // what is seen first; the reference is another too
-	if a := r.send(s, row); a.Reference != "" || a.Amount != nil {
+	if a := r.Send(s, row); a.Reference != "" || a.Amount != nil {
 		t.Errorf("another's payment: %+v", a)
 	}
 	r.effects(effect(simulator.KindHold, 1000))
@@ -197,8 +197,8 @@ func TestKeysThatWereNotOurs(t *testing.T) {
 func TestFence(t *testing.T) {
 	lost := newRig(t, simulator.Config{})
 	lost.simulator.Next(simulator.FaultDropAfter)
-	lost.send(pay("card_ok", manual), "any.transport.broken")
-	lost.send(fence(), "adyen.fence.received")
+	lost.Send(pay("card_ok", manual), "any.transport.broken")
+	lost.Send(fence(), "adyen.fence.received")
 	events := lost.told(0, "adyen.query.authorisation", "adyen.fenced.technical_cancel")
 	if authorised, e := events[0], events[1]; !e.Fenced || e.Reference != "OURREFERENCE" || e.Answer.Reference != authorised.Answer.Reference {
 		t.Errorf("told %+v", e)
@@ -206,12 +206,12 @@ func TestFence(t *testing.T) {
 	lost.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 
 	late := newRig(t, simulator.Config{})
-	late.send(fence(), "adyen.fence.received")
+	late.Send(fence(), "adyen.fence.received")
 	late.told(0, "adyen.fenced.technical_cancel_refused")
-	late.send(pay("card_ok", manual), "adyen.authorize.authorised")
+	late.Send(pay("card_ok", manual), "adyen.authorize.authorised")
 	again := fence()
 	again.Step, again.Key = payment.StepCancel(2), "fencefencefencefencefencefence02"
-	late.send(again, "adyen.fence.received")
+	late.Send(again, "adyen.fence.received")
 	late.told(1, "adyen.query.authorisation", "adyen.fenced.technical_cancel")
 	late.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 }
@@ -230,9 +230,9 @@ func TestLateNews(t *testing.T) {
 		"card_refund_reversed": {[]string{"capture", "refund", "refund_reversed"}, payment.OutsideRefundReversal},
 	} {
 		r := newRig(t, simulator.Config{})
-		a := r.send(pay(card, manual), "adyen.authorize.authorised")
-		r.send(further(payment.MethodCapture, a.Reference, 1000), "adyen.capture.received")
-		r.send(further(payment.MethodRefund, a.Reference, 1000), "adyen.refund.received")
+		a := r.Send(pay(card, manual), "adyen.authorize.authorised")
+		r.Send(further(payment.MethodCapture, a.Reference, 1000), "adyen.capture.received")
+		r.Send(further(payment.MethodRefund, a.Reference, 1000), "adyen.refund.received")
 		for i := range c.told {
 			c.told[i] = "adyen.query." + c.told[i]
 		}
@@ -252,13 +252,13 @@ func TestNothingTellsASecret(t *testing.T) {
 	r := newRig(t, simulator.Config{})
 	r.simulator.Next(simulator.Fault500After, simulator.FaultUnauthorized)
 	s := pay("card_ok", manual)
-	first, second := r.send(s, "any.http.5xx"), r.send(s, "adyen.any.000")
+	first, second := r.Send(s, "any.http.5xx"), r.Send(s, "adyen.any.000")
 	for _, secret := range []string{"AQEsecretcredential", string(s.Key), adyentest.WebhookSecret} {
-		if said := r.log.String() + fmt.Sprint(first, second); strings.Contains(said, secret) {
+		if said := r.Log.String() + fmt.Sprint(first, second); strings.Contains(said, secret) {
 			t.Errorf("%s is told", secret[:3])
 		}
 	}
-	if r.log.Len() == 0 {
+	if r.Log.Len() == 0 {
 		t.Error("nothing was logged: the test shows nothing")
 	}
 }

@@ -1,46 +1,18 @@
 package adyen_test
 
 import (
-	"encoding/csv"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
-
-// codes are Adyen's documented codes of a kind, with their words.
-func codes(t *testing.T, kind string) map[string]string {
-	t.Helper()
-	f, err := os.Open("testdata/codes.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := csv.NewReader(f)
-	in.Comment = '#'
-	lines, err := in.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := map[string]string{}
-	for _, line := range lines[1:] {
-		if line[0] == kind {
-			list[line[1]] = line[3]
-		}
-	}
-	return list
-}
 
 // rows are the driver's rows of an operation, or all.
 func rows(t *testing.T, m payment.Method) []mapping.Row {
 	t.Helper()
-	table, err := mapping.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.DeleteFunc(table.Rows(), func(r mapping.Row) bool { return r.Driver != "adyen" || (m != "" && r.Operation != m) })
+	return providertest.Rows(t, "adyen", m)
 }
 
 // Goal: no documented code is left to the rows for what is not known. Method: the
@@ -49,22 +21,10 @@ func rows(t *testing.T, m payment.Method) []mapping.Row {
 func TestEveryDocumentedCodeHasARow(t *testing.T) {
 	named := func(m payment.Method, code, decline string) mapping.Row {
 		t.Helper()
-		list := rows(t, m)
-		i := slices.IndexFunc(list, func(r mapping.Row) bool { return r.Code == code && r.Decline == decline })
-		if i < 0 {
-			t.Errorf("%s: code %s, decline code %q has no row", m, code, decline)
-			return mapping.Row{}
-		}
-		return list[i]
+		return providertest.Row(t, "adyen", m, code, decline)
 	}
-	count := map[string]int{}
-	for _, kind := range []string{"refusal", "error", "result", "event", "fenced"} {
-		count[kind] = len(codes(t, kind))
-	}
-	if count["refusal"] != 45 || count["error"] != 25 || count["result"] != 14 || count["event"] != 17 || count["fenced"] != 3 {
-		t.Fatalf("%v codes: the lists are read wrongly", count)
-	}
-	for code, words := range codes(t, "refusal") {
+	for _, c := range providertest.Codes(t, "refusal", 45) {
+		code, words := c[1], c[3]
 		sent, completed := named(payment.MethodAuthorize, "Refused", code), named(payment.MethodComplete, "Refused", code)
 		if code == "0" {
 			continue // it is of what was authorized, of which webhooks give no reason
@@ -74,20 +34,20 @@ func TestEveryDocumentedCodeHasARow(t *testing.T) {
 			t.Errorf("refusal %s %s: the answers and the webhook are told apart", code, words)
 		}
 	}
-	for code := range codes(t, "error") {
-		if !slices.ContainsFunc(rows(t, ""), func(r mapping.Row) bool { return r.Code == code }) {
-			t.Errorf("error code %s has no row", code)
+	for _, c := range providertest.Codes(t, "error", 26) {
+		if !slices.ContainsFunc(rows(t, ""), func(r mapping.Row) bool { return r.Code == c[1] }) {
+			t.Errorf("error code %s has no row", c[1])
 		}
 	}
-	for code := range codes(t, "result") {
-		named(payment.MethodAuthorize, code, "")
-		named(payment.MethodComplete, code, "")
+	for _, c := range providertest.Codes(t, "result", 14) {
+		named(payment.MethodAuthorize, c[1], "")
+		named(payment.MethodComplete, c[1], "")
 	}
-	for code := range codes(t, "event") {
-		named(mapping.Query, code, "")
+	for _, c := range providertest.Codes(t, "event", 17) {
+		named(mapping.Query, c[1], "")
 	}
-	for code := range codes(t, "fenced") {
-		named(mapping.Fenced, code, "")
+	for _, c := range providertest.Codes(t, "fenced", 3) {
+		named(mapping.Fenced, c[1], "")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen/adyentest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 // Goal: an answer that was not processed under our key, or under another, is told
@@ -89,7 +90,7 @@ func TestHints(t *testing.T) {
 func TestActions(t *testing.T) {
 	d, s := adyentest.Driver("AQEcredential"), adyentest.Send(payment.MethodAuthorize)
 	act := func(action any) payment.Answer {
-		return d.Parse(s, adyentest.JSON(s, 200, adyentest.With(adyentest.Payment(s, "RedirectShopper"), adyentest.Object{"action": action})))
+		return d.Parse(s, adyentest.JSON(s, 200, providertest.With(adyentest.Payment(s, "RedirectShopper"), adyentest.Object{"action": action})))
 	}
 	page := &payment.NextAction{
 		RedirectURL: "https://checkoutshopper-test.adyen.com/3ds?x=y", RedirectMethod: "POST", RedirectForm: map[string]string{"MD": "m", "PaReq": "p"},
@@ -143,9 +144,9 @@ func TestAmounts(t *testing.T) {
 		{"PartiallyAuthorised", data("4e2", "EUR"), "PartiallyAuthorised:no_amount", 0},
 		{"PartiallyAuthorised", data(400, "EUR"), "PartiallyAuthorised:no_amount", 0},
 		{"PartiallyAuthorised", nil, "PartiallyAuthorised:no_amount", 0},
-		{"PartiallyAuthorised", adyentest.With(data("300", "EUR"), amount(400, "EUR")), "PartiallyAuthorised", 400},
+		{"PartiallyAuthorised", providertest.With(data("300", "EUR"), amount(400, "EUR")), "PartiallyAuthorised", 400},
 	} {
-		a := d.Parse(s, adyentest.JSON(s, 200, adyentest.With(adyentest.Payment(s, c.result), c.more)))
+		a := d.Parse(s, adyentest.JSON(s, 200, providertest.With(adyentest.Payment(s, c.result), c.more)))
 		if a.Code != c.code || (a.Amount == nil) != (c.units == 0) || a.Amount != nil && *a.Amount != (payment.Money{MinorUnits: c.units, CurrencyCode: "EUR"}) {
 			t.Errorf("%s with %v: code %s, amount %v; want %s, %d", c.result, c.more, a.Code, a.Amount, c.code, c.units)
 		}
@@ -160,7 +161,7 @@ func TestUndocumentedWords(t *testing.T) {
 		"result_130":       d.Parse(auth, adyentest.JSON(auth, 200, adyentest.Payment(auth, "130"))),
 		"result_received":  d.Parse(auth, adyentest.JSON(auth, 200, adyentest.Payment(auth, "received"))),
 		"result_refused":   d.Parse(auth, adyentest.JSON(auth, 200, adyentest.Payment(auth, "refused"))),
-		"status_Refused":   d.Parse(refund, adyentest.JSON(refund, 201, adyentest.With(adyentest.Modification(refund, refund.Amount), adyentest.Object{"status": "Refused"}))),
+		"status_Refused":   d.Parse(refund, adyentest.JSON(refund, 201, providertest.With(adyentest.Modification(refund, refund.Amount), adyentest.Object{"status": "Refused"}))),
 		"error_Refused":    d.Parse(auth, adyentest.Error(422, "validation", "Refused", "", false)),
 		"error_Authorised": d.Parse(auth, adyentest.Error(400, "", "Authorised", "", false)),
 	} {
@@ -218,7 +219,7 @@ func TestOtherRequests(t *testing.T) {
 		"a void whose status is a code": {void, adyentest.Object{"status": 422}, ""},
 		"a void, in other letters":      {void, adyentest.Object{"merchantAccount": "ACQUITTEST"}, "received"},
 	} {
-		a := d.Parse(c.send, adyentest.JSON(c.send, 201, adyentest.With(adyentest.Modification(c.send, c.send.Amount), c.more)))
+		a := d.Parse(c.send, adyentest.JSON(c.send, 201, providertest.With(adyentest.Modification(c.send, c.send.Amount), c.more)))
 		if a.Code != c.code || (a.Reference != "") != (c.code == "received") {
 			t.Errorf("%s: %+v, want code %q", name, a, c.code)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/adyen"
 	"github.com/acquitpay/acquit/providers/adyen/adyentest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 const otherSecret = "DFB1EB5485895CFA84146406857104ABB4CBCABDC8AAF103A624C8F6A3EAAB00"
@@ -86,7 +87,7 @@ func TestVectors(t *testing.T) {
 			"a signature of numbers": {[]providers.Secret{providers.Secret(v.Key)}, 7, false},
 		} {
 			d := adyen.New(adyen.Config{MerchantAccount: merchant, WebhookSecrets: c.secrets})
-			o := adyentest.With(item, adyentest.Object{"additionalData": adyentest.Object{"hmacSignature": c.signature}})
+			o := providertest.With(item, adyentest.Object{"additionalData": adyentest.Object{"hmacSignature": c.signature}})
 			got, err := d.Webhook(t.Context(), providers.Delivery{Body: adyentest.Webhook(o)})
 			refusal := providers.ErrForged
 			if c.secrets == nil {
@@ -172,8 +173,8 @@ func TestEvents(t *testing.T) {
 		{"REFUND", false, original, payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth}, "query.refund_refused"},
 		{"REFUND_FAILED", true, original, payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth, Outside: outside("refund_reversal", 1000)}, "query.refund_failed"},
 		{"REFUNDED_REVERSED", true, original, payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth, Outside: outside("refund_reversal", 1000)}, "query.refund_reversed"},
-		{"CANCEL_OR_REFUND", true, adyentest.With(original, adyentest.Object{"additionalData": adyentest.Object{"modification.action": "refund"}}), payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth, Outside: outside("refund", 1000)}, "query.cancel_or_refund"},
-		{"CANCEL_OR_REFUND", true, adyentest.With(original, adyentest.Object{"additionalData": adyentest.Object{"modification.action": "cancel"}}), payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancel_or_refund"},
+		{"CANCEL_OR_REFUND", true, providertest.With(original, adyentest.Object{"additionalData": adyentest.Object{"modification.action": "refund"}}), payment.Event{Method: "refund", Reference: "OURREFERENCE", Parent: auth, Outside: outside("refund", 1000)}, "query.cancel_or_refund"},
+		{"CANCEL_OR_REFUND", true, providertest.With(original, adyentest.Object{"additionalData": adyentest.Object{"modification.action": "cancel"}}), payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancel_or_refund"},
 		{"CANCEL_OR_REFUND", true, original, payment.Event{Method: "void", Reference: "OURREFERENCE", Parent: auth}, "query.cancel_or_refund"},
 		{"CHARGEBACK", true, original, payment.Event{Parent: auth, Outside: outside("dispute", 1000)}, "query.chargeback"},
 		{"SECOND_CHARGEBACK", true, nil, payment.Event{Parent: "OURREFERENCE", Outside: outside("dispute", 1000)}, "query.second_chargeback"},
@@ -292,17 +293,17 @@ func TestForged(t *testing.T) {
 	for name, bad := range map[string]adyentest.Object{
 		"not signed":             adyentest.Notification("AUTHORISATION", true, nil),
 		"signed with another":    adyentest.Signed(adyentest.Notification("AUTHORISATION", true, nil), otherSecret),
-		"another merchant's":     adyentest.With(good, adyentest.Object{"merchantAccountCode": "Another"}),
+		"another merchant's":     providertest.With(good, adyentest.Object{"merchantAccountCode": "Another"}),
 		"no object":              nil,
-		"another id":             adyentest.With(good, adyentest.Object{"pspReference": "PSPREFERENCE0009"}),
-		"another payment":        adyentest.With(good, adyentest.Object{"originalReference": "PSPREFERENCE0001"}),
-		"another reference":      adyentest.With(good, adyentest.Object{"merchantReference": "ANOTHER"}),
-		"more money":             adyentest.With(good, adyentest.Object{"amount": adyentest.Object{"currency": "EUR", "value": 1001}}),
-		"other money":            adyentest.With(good, adyentest.Object{"amount": adyentest.Object{"currency": "USD", "value": 1000}}),
-		"no money":               adyentest.With(good, adyentest.Object{"amount": nil}),
-		"another event":          adyentest.With(good, adyentest.Object{"eventCode": "REFUND"}),
-		"another outcome":        adyentest.With(good, adyentest.Object{"success": "false"}),
-		"an outcome of its kind": adyentest.With(good, adyentest.Object{"success": true}),
+		"another id":             providertest.With(good, adyentest.Object{"pspReference": "PSPREFERENCE0009"}),
+		"another payment":        providertest.With(good, adyentest.Object{"originalReference": "PSPREFERENCE0001"}),
+		"another reference":      providertest.With(good, adyentest.Object{"merchantReference": "ANOTHER"}),
+		"more money":             providertest.With(good, adyentest.Object{"amount": adyentest.Object{"currency": "EUR", "value": 1001}}),
+		"other money":            providertest.With(good, adyentest.Object{"amount": adyentest.Object{"currency": "USD", "value": 1000}}),
+		"no money":               providertest.With(good, adyentest.Object{"amount": nil}),
+		"another event":          providertest.With(good, adyentest.Object{"eventCode": "REFUND"}),
+		"another outcome":        providertest.With(good, adyentest.Object{"success": "false"}),
+		"an outcome of its kind": providertest.With(good, adyentest.Object{"success": true}),
 	} {
 		got, err := told(t, adyentest.Webhook(bad, good, bad))
 		if err != nil || len(got.Events) != 1 || got.Forged != 2 {

@@ -2,17 +2,14 @@ package amazonpay_test
 
 import (
 	"flag"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
@@ -37,8 +34,7 @@ func TestBytes(t *testing.T) {
 	d := driver(t)
 	at := amazonpaytest.Send(payment.MethodAuthorize)
 	at.Instruction.CaptureMode = payment.CaptureAutomatic
-	fence := amazonpaytest.Send(payment.MethodAuthorize)
-	fence.Step, fence.Key, fence.ProviderReference = payment.StepCancel(1), "fencefencefencefencefencefence01", "C/1"
+	fence := providertest.Fence(amazonpaytest.Send(payment.MethodAuthorize), "C/1")
 	asked := func(m payment.Method, id payment.ProviderReference) func() (providers.Request, error) {
 		s := amazonpaytest.Send(m)
 		s.ProviderReference = id
@@ -47,7 +43,7 @@ func TestBytes(t *testing.T) {
 	built := func(s payment.Send) func() (providers.Request, error) {
 		return func() (providers.Request, error) { return d.Build(s) }
 	}
-	for name, build := range map[string]func() (providers.Request, error){
+	providertest.Golden(t, *update, map[string]func() (providers.Request, error){
 		"authorize":           built(amazonpaytest.Send(payment.MethodAuthorize)),
 		"authorize_automatic": built(at),
 		"capture":             built(amazonpaytest.Send(payment.MethodCapture)),
@@ -58,26 +54,7 @@ func TestBytes(t *testing.T) {
 		"query_capture":       asked(payment.MethodCapture, ""),
 		"query_void":          asked(payment.MethodVoid, ""),
 		"query_refund":        asked(payment.MethodRefund, "R1"),
-	} {
-		r, err := build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := r.Method + " " + r.Path + "\n" + string(r.Key) + "\n" + string(r.Body) + "\n"
-		file := filepath.Join("testdata", name+".golden")
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
+	})
 }
 
 // Goal: an amount is written exactly, or not at all. Method: amounts in both kinds
@@ -121,7 +98,7 @@ func TestAmountsThatComeBack(t *testing.T) {
 		"10.00": 1000, "10": 1000, "10.0": 1000, "10.000": 1000, "0.01": 1, "10.001": 0, "1e3": 0, "-10.00": 0, "": 0, ".": 0, "0.00": 0, "10,00": 0,
 		"92233720368547758.08": 0,
 	} {
-		o := amazonpaytest.With(amazonpaytest.Charge(s, s.Amount, "Authorized", ""), amazonpaytest.Object{
+		o := providertest.With(amazonpaytest.Charge(s, s.Amount, "Authorized", ""), amazonpaytest.Object{
 			"chargeAmount": amazonpaytest.Object{"amount": amount, "currencyCode": "EUR"},
 		})
 		a := driver(t).Parse(s, amazonpaytest.JSON(201, o))

@@ -1,34 +1,23 @@
 package amazonpay_test
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"log/slog"
-	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
-	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/registry"
-	"github.com/acquitpay/acquit/providers/transport"
 	simulator "github.com/acquitpay/acquit/test/simulators/amazonpay"
 )
 
-// rig is an account of Amazon Pay, built as the server builds it, with the
-// simulator and the table.
+// rig is an account of Amazon Pay, with the simulator.
 type rig struct {
-	*testing.T
+	*providertest.Account
 
-	guard     *providers.Guard
 	simulator *simulator.Simulator
-	table     *mapping.Table
-	log       bytes.Buffer
 }
 
 func newRig(t *testing.T) *rig {
@@ -37,28 +26,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{T: t, simulator: s, table: table(t)}
-	server := httptest.NewServer(s)
-	tr := transport.New(transport.Config{})
-	t.Cleanup(func() {
-		tr.CloseIdleConnections()
-		server.Close()
-	})
-	account := registry.Account{
-		Name: "main", Environment: payment.EnvironmentSandbox, Region: "eu", BaseURL: server.URL, Credential: amazonpaytest.Credential(amazonpaytest.PublicKeyID),
-	}
-	driver, target, err := registry.New("amazonpay", account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.guard, err = providers.New(providers.Config{
-		Name: account.Name, Driver: driver, Target: target, Credential: registry.CredentialID(account.Credential),
-		BaseURL: account.BaseURL, Transport: tr, Logger: slog.New(slog.NewJSONHandler(&r.log, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return &rig{providertest.Open(t, "amazonpay", s, registry.Account{Region: "eu", Credential: amazonpaytest.Credential(amazonpaytest.PublicKeyID)}), s}
 }
 
 // pay is an authorization on a charge permission.
@@ -71,55 +39,13 @@ func pay(permission string, mode payment.CaptureMode) payment.Send {
 
 // further is a send of another verb on a charge.
 func further(m payment.Method, parent payment.ProviderReference, units int64) payment.Send {
-	s := amazonpaytest.Send(m)
-	s.Parent, s.Amount.MinorUnits = parent, units
-	s.Key = payment.ProviderKey(fmt.Sprintf("%032x", string(m)))
-	return s
+	return providertest.Further(amazonpaytest.Send(m), parent, units)
 }
 
 // known is a send whose object's id is known.
 func known(s payment.Send, id payment.ProviderReference) payment.Send {
 	s.ProviderReference = id
 	return s
-}
-
-// send makes one counted send and expects a row.
-func (r *rig) send(s payment.Send, row string) payment.Answer {
-	r.Helper()
-	hash, err := r.guard.Prepare(s)
-	if err != nil {
-		r.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), 30*time.Second)
-	defer cancel()
-	a, err := r.guard.Send(ctx, s, hash)
-	if err != nil {
-		r.Fatal(err)
-	}
-	m := s.Method
-	if s.Step.Fence() {
-		m = mapping.Fence
-	}
-	r.judge(m, a, row)
-	return a
-}
-
-// ask looks the object of s up and expects a row.
-func (r *rig) ask(s payment.Send, m payment.Method, row string) payment.Answer {
-	r.Helper()
-	a, err := r.guard.Query(r.Context(), s)
-	if err != nil {
-		r.Fatal(err)
-	}
-	r.judge(m, a, row)
-	return a
-}
-
-func (r *rig) judge(m payment.Method, a payment.Answer, row string) {
-	r.Helper()
-	if v := r.table.Judge("amazonpay", m, a); v.Row != row {
-		r.Errorf("%s is judged by %s, want %s (answer %+v)", m, v.Row, row, a)
-	}
 }
 
 // must ends the test if what happens at Amazon could not happen.
@@ -133,11 +59,7 @@ func (r *rig) must(err error) {
 // effects expects the log to be of these kinds and amounts.
 func (r *rig) effects(want ...simulator.Effect) {
 	r.Helper()
-	var got []simulator.Effect
-	for _, e := range r.simulator.Effects() {
-		got = append(got, simulator.Effect{Kind: e.Kind, Amount: e.Amount})
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, r.simulator.Sums()); diff != "" {
 		r.Errorf("effects (-want +got):\n%s", diff)
 	}
 }
@@ -150,23 +72,23 @@ func effect(k simulator.Kind, amount int64) simulator.Effect {
 // own. Method: a hold that is captured in part, and a refund that settles.
 func TestHoldCaptureRefund(t *testing.T) {
 	r := newRig(t)
-	hold := r.send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized")
+	hold := r.Send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized")
 	if hold.Amount == nil || hold.Amount.MinorUnits != 1000 || hold.Captured || hold.OurEcho != "OURREFERENCE" || hold.ExpireTime.IsZero() || hold.RequestID == "" {
 		t.Errorf("hold %+v", hold)
 	}
 	capture := further(payment.MethodCapture, hold.Reference, 400)
-	r.ask(capture, mapping.Query, "amazonpay.query.capture_authorized")
-	taken := r.send(capture, "amazonpay.capture.captured")
+	r.Ask(capture, mapping.Query, "amazonpay.query.capture_authorized")
+	taken := r.Send(capture, "amazonpay.capture.captured")
 	if taken.Amount == nil || taken.Amount.MinorUnits != 400 || !taken.Captured || taken.Reference != hold.Reference {
 		t.Errorf("capture %+v", taken)
 	}
-	r.ask(capture, mapping.Query, "amazonpay.query.capture_captured")
-	r.ask(further(payment.MethodCapture, hold.Reference, 500), mapping.Query, "amazonpay.query.capture_another_amount")
+	r.Ask(capture, mapping.Query, "amazonpay.query.capture_captured")
+	r.Ask(further(payment.MethodCapture, hold.Reference, 500), mapping.Query, "amazonpay.query.capture_another_amount")
 	refund := further(payment.MethodRefund, hold.Reference, 400)
-	back := r.send(refund, "amazonpay.refund.refund_initiated")
-	r.ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refund_initiated")
+	back := r.Send(refund, "amazonpay.refund.refund_initiated")
+	r.Ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refund_initiated")
 	r.must(r.simulator.SettleRefund(string(back.Reference), ""))
-	if a := r.ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refunded"); a.Amount == nil || a.Amount.MinorUnits != 400 || !a.ObjectFound {
+	if a := r.Ask(known(refund, back.Reference), mapping.Query, "amazonpay.query.refunded"); a.Amount == nil || a.Amount.MinorUnits != 400 || !a.ObjectFound {
 		t.Errorf("refund %+v", a)
 	}
 	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 400), effect(simulator.KindRelease, 600), effect(simulator.KindRefund, 400))
@@ -177,24 +99,24 @@ func TestHoldCaptureRefund(t *testing.T) {
 func TestDecidedLater(t *testing.T) {
 	r := newRig(t)
 	s := pay("S01-PENDING", payment.CaptureManual)
-	id := r.send(s, "amazonpay.authorize.authorization_initiated").Reference
-	r.ask(known(s, id), mapping.Query, "amazonpay.query.authorization_initiated")
-	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorization_initiated")
+	id := r.Send(s, "amazonpay.authorize.authorization_initiated").Reference
+	r.Ask(known(s, id), mapping.Query, "amazonpay.query.authorization_initiated")
+	r.Ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorization_initiated")
 	r.must(r.simulator.Decide(string(id), ""))
-	r.ask(known(s, id), mapping.Query, "amazonpay.query.authorized")
+	r.Ask(known(s, id), mapping.Query, "amazonpay.query.authorized")
 	s.Key = "ffffffffffffffffffffffffffffffff"
-	id = r.send(s, "amazonpay.authorize.authorization_initiated").Reference
+	id = r.Send(s, "amazonpay.authorize.authorization_initiated").Reference
 	r.must(r.simulator.Decide(string(id), "HardDeclined"))
-	r.ask(known(s, id), mapping.Query, "amazonpay.query.declined_hard_declined")
+	r.Ask(known(s, id), mapping.Query, "amazonpay.query.declined_hard_declined")
 
 	s = pay("S01-CAPTURE-LATER", payment.CaptureManual)
 	s.Key = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
-	id = r.send(s, "amazonpay.authorize.authorized").Reference
+	id = r.Send(s, "amazonpay.authorize.authorized").Reference
 	capture := further(payment.MethodCapture, id, 1000)
-	r.send(capture, "amazonpay.capture.capture_initiated")
-	r.ask(capture, mapping.Query, "amazonpay.query.capture_capture_initiated")
+	r.Send(capture, "amazonpay.capture.capture_initiated")
+	r.Ask(capture, mapping.Query, "amazonpay.query.capture_capture_initiated")
 	r.must(r.simulator.SettleCapture(string(id), "ProcessingFailure"))
-	r.ask(capture, mapping.Query, "amazonpay.query.capture_declined_processing_failure")
+	r.Ask(capture, mapping.Query, "amazonpay.query.capture_declined_processing_failure")
 }
 
 // Goal: an authorization that nobody waits for any more is canceled by its id, and
@@ -203,19 +125,18 @@ func TestDecidedLater(t *testing.T) {
 func TestFence(t *testing.T) {
 	r := newRig(t)
 	s := pay(amazonpaytest.Permission, payment.CaptureManual)
-	id := r.send(s, "amazonpay.authorize.authorized").Reference
-	fence := known(s, id)
-	fence.Step, fence.Key = payment.StepCancel(1), "fencefencefencefencefencefence01"
-	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorized")
-	r.send(fence, "amazonpay.fence.canceled")
-	r.send(fence, "amazonpay.any.invalid_charge_status")
-	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.canceled")
+	id := r.Send(s, "amazonpay.authorize.authorized").Reference
+	fence := providertest.Fence(s, id)
+	r.Ask(known(s, id), mapping.Fenced, "amazonpay.fenced.authorized")
+	r.Send(fence, "amazonpay.fence.canceled")
+	r.Send(fence, "amazonpay.any.invalid_charge_status")
+	r.Ask(known(s, id), mapping.Fenced, "amazonpay.fenced.canceled")
 	s = pay(amazonpaytest.Permission, payment.CaptureAutomatic)
 	s.Key = "ffffffffffffffffffffffffffffffff"
-	id = r.send(s, "amazonpay.authorize.captured").Reference
+	id = r.Send(s, "amazonpay.authorize.captured").Reference
 	fence.ProviderReference = id
-	r.send(fence, "amazonpay.any.invalid_charge_status")
-	r.ask(known(s, id), mapping.Fenced, "amazonpay.fenced.captured")
+	r.Send(fence, "amazonpay.any.invalid_charge_status")
+	r.Ask(known(s, id), mapping.Fenced, "amazonpay.fenced.captured")
 	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000), effect(simulator.KindCharge, 1000))
 }
 
@@ -223,20 +144,20 @@ func TestFence(t *testing.T) {
 // answer is lost, sent again, and looked up; and one of what was captured.
 func TestVoid(t *testing.T) {
 	r := newRig(t)
-	id := r.send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized").Reference
+	id := r.Send(pay(amazonpaytest.Permission, payment.CaptureManual), "amazonpay.authorize.authorized").Reference
 	void := further(payment.MethodVoid, id, 1000)
-	r.ask(void, mapping.Query, "amazonpay.query.void_authorized")
+	r.Ask(void, mapping.Query, "amazonpay.query.void_authorized")
 	r.simulator.Next(simulator.FaultDropAfter)
-	r.send(void, "any.transport.broken")
-	r.send(void, "amazonpay.any.invalid_charge_status")
-	if a := r.ask(void, mapping.Query, "amazonpay.query.void_canceled"); a.Reference != id {
+	r.Send(void, "any.transport.broken")
+	r.Send(void, "amazonpay.any.invalid_charge_status")
+	if a := r.Ask(void, mapping.Query, "amazonpay.query.void_canceled"); a.Reference != id {
 		t.Errorf("void %+v", a)
 	}
 	s := pay(amazonpaytest.Permission, payment.CaptureAutomatic)
 	s.Key = "ffffffffffffffffffffffffffffffff"
-	void.Parent = r.send(s, "amazonpay.authorize.captured").Reference
-	r.send(void, "amazonpay.any.invalid_charge_status")
-	r.ask(void, mapping.Query, "amazonpay.query.void_captured")
+	void.Parent = r.Send(s, "amazonpay.authorize.captured").Reference
+	r.Send(void, "amazonpay.any.invalid_charge_status")
+	r.Ask(void, mapping.Query, "amazonpay.query.void_captured")
 	r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000), effect(simulator.KindCharge, 1000))
 }
 
@@ -264,16 +185,16 @@ func TestOneEffectThroughFaults(t *testing.T) {
 		r := newRig(t)
 		hold := pay(amazonpaytest.Permission, payment.CaptureManual)
 		r.simulator.Next(c.fault)
-		r.send(hold, c.row)
-		id := r.send(hold, "amazonpay.authorize.authorized").Reference
+		r.Send(hold, c.row)
+		id := r.Send(hold, "amazonpay.authorize.authorized").Reference
 		capture := further(payment.MethodCapture, id, 1000)
 		r.simulator.Next(c.fault)
-		r.send(capture, c.row)
-		r.send(capture, "amazonpay.capture.captured")
+		r.Send(capture, c.row)
+		r.Send(capture, "amazonpay.capture.captured")
 		refund := further(payment.MethodRefund, id, 1000)
 		r.simulator.Next(c.fault)
-		r.send(refund, c.row)
-		r.send(refund, "amazonpay.refund.refund_initiated")
+		r.Send(refund, c.row)
+		r.Send(refund, "amazonpay.refund.refund_initiated")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 1000), effect(simulator.KindRefund, 1000))
 	}
 }
@@ -293,7 +214,7 @@ func TestDeclines(t *testing.T) {
 	} {
 		r := newRig(t)
 		for range 2 {
-			r.send(pay(permission, payment.CaptureManual), row)
+			r.Send(pay(permission, payment.CaptureManual), row)
 		}
 		r.effects()
 	}
@@ -304,6 +225,6 @@ func TestKeyOfAnother(t *testing.T) {
 	r := newRig(t)
 	s := pay(amazonpaytest.Permission, payment.CaptureManual)
 	r.simulator.TakeKey(string(s.Key))
-	r.send(s, "amazonpay.any.duplicate_idempotency_key")
+	r.Send(s, "amazonpay.any.duplicate_idempotency_key")
 	r.effects()
 }

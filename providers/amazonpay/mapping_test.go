@@ -1,8 +1,6 @@
 package amazonpay_test
 
 import (
-	"encoding/csv"
-	"os"
 	"slices"
 	"strconv"
 	"testing"
@@ -10,6 +8,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 // documented is a line of codes.csv.
@@ -21,56 +20,24 @@ type documented struct {
 // codes are what Amazon Pay documents of a kind, which are so many.
 func codes(t *testing.T, kind string, n int) []documented {
 	t.Helper()
-	f, err := os.Open("testdata/codes.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := csv.NewReader(f)
-	in.Comment = '#'
-	lines, err := in.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var list []documented
-	for _, line := range lines[1:] {
-		if line[0] == kind {
-			status, _ := strconv.Atoi(line[2]) // of an object there is none
-			list = append(list, documented{line[1], status})
-		}
-	}
-	if len(list) != n {
-		t.Fatalf("%d of kind %s: the list is read wrongly", len(list), kind)
+	for _, line := range providertest.Codes(t, kind, n) {
+		status, _ := strconv.Atoi(line[2]) // of an object there is none
+		list = append(list, documented{line[1], status})
 	}
 	return list
-}
-
-// table is the whole table.
-func table(t *testing.T) *mapping.Table {
-	t.Helper()
-	loaded, err := mapping.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loaded
 }
 
 // rows are the driver's rows of an operation, or all.
 func rows(t *testing.T, m payment.Method) []mapping.Row {
 	t.Helper()
-	return slices.DeleteFunc(table(t).Rows(), func(r mapping.Row) bool { return r.Driver != "amazonpay" || (m != "" && r.Operation != m) })
+	return providertest.Rows(t, "amazonpay", m)
 }
 
 // named expects a row of an operation for a code and a decline code.
 func named(t *testing.T, m payment.Method, code, decline string) mapping.Row {
 	t.Helper()
-	list := rows(t, m)
-	i := slices.IndexFunc(list, func(r mapping.Row) bool { return r.Code == code && r.Decline == decline })
-	if i < 0 {
-		t.Errorf("%s: code %s, decline code %q has no row", m, code, decline)
-		return mapping.Row{}
-	}
-	return list[i]
+	return providertest.Row(t, "amazonpay", m, code, decline)
 }
 
 // Goal: no documented error is left to the rows for what is not known. Method:
@@ -81,8 +48,8 @@ func TestEveryDocumentedErrorHasARow(t *testing.T) {
 	for _, c := range append(codes(t, "error", 42), codes(t, "status", 3)...) {
 		a := driver(t).Parse(s, amazonpaytest.Error(c.status, c.code, "No."))
 		a.Transport, a.HTTPStatus = payment.TransportAnswered, c.status
-		v := table(t).Judge("amazonpay", payment.MethodAuthorize, a)
-		row, ok := table(t).Row(v.Row)
+		v := providertest.Table(t).Judge("amazonpay", payment.MethodAuthorize, a)
+		row, ok := providertest.Table(t).Row(v.Row)
 		if !ok || row.Driver != "amazonpay" || row.Code != c.code {
 			t.Errorf("%d %s is judged by %s", c.status, c.code, v.Row)
 		}

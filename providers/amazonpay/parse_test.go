@@ -8,6 +8,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 // Goal: an answer about another object than the one that was acted on or asked
@@ -44,7 +45,7 @@ func TestAnotherObject(t *testing.T) {
 			t.Errorf("%s: the right one is read as %+v", name, a)
 		}
 		want := payment.Answer{RequestID: "request-1"}
-		if diff := cmp.Diff(want, c.parse(c.send, amazonpaytest.JSON(c.status, amazonpaytest.With(c.good, c.wrong)))); diff != "" {
+		if diff := cmp.Diff(want, c.parse(c.send, amazonpaytest.JSON(c.status, providertest.With(c.good, c.wrong)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -77,10 +77,8 @@ type world struct {
 
 func newWorld(t *testing.T, c Config) *world {
 	t.Helper()
-	w := &world{T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), server: newScripted(t), ears: map[string]*providers.Guard{}}
-	var err error
-	if w.table, err = mapping.Load(); err != nil {
-		t.Fatal(err)
+	w := &world{
+		T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), table: Table(t), server: newScripted(t), ears: map[string]*providers.Guard{},
 	}
 	w.guard = w.open(c.Credentials[0], w.server.URL)
 	return w
@@ -148,19 +146,8 @@ func (w *world) sendOn(g *providers.Guard, s payment.Send, patience time.Duratio
 
 func (w *world) sendWithin(ctx context.Context, g *providers.Guard, s payment.Send) (payment.Answer, payment.Verdict) {
 	w.Helper()
-	hash, err := g.Prepare(s)
-	if err != nil {
-		w.Fatalf("%s, step %s: %v", s.Method, s.Step, err)
-	}
-	a, err := g.Send(ctx, s, hash)
-	if err != nil {
-		w.Fatalf("%s, step %s: %v", s.Method, s.Step, err)
-	}
-	m := s.Method
-	if s.Step.Fence() {
-		m = mapping.Fence
-	}
-	return a, w.table.Judge(w.traits.Driver, m, a)
+	a := exchange(ctx, w.T, g, s)
+	return a, w.table.Judge(w.traits.Driver, judged(s), a)
 }
 
 // ask looks the object of s up and judges the answer.

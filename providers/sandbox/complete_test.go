@@ -18,7 +18,7 @@ func (r *rig) completion(t *testing.T, token string, parameters map[string]strin
 	t.Helper()
 	s := fullSend()
 	s.Instruction.Tokens["main"], s.Instruction.CaptureMode = payment.Token{StoredID: token}, payment.CaptureManual
-	a, v := r.send(t, s)
+	a, v := r.send(s)
 	if v.Row != "sandbox.authorize.requires_action" {
 		t.Fatalf("row %s, answer %+v", v.Row, a)
 	}
@@ -90,7 +90,7 @@ func TestEveryStepOfACompletion(t *testing.T) {
 				}
 				s := r.completion(t, stored, parameters)
 				for i, row := range want {
-					a, v := r.sendWithin(t, s, patience)
+					a, v := r.Exchange(s, patience)
 					patience = 30 * time.Second
 					if v.Row != row {
 						t.Errorf("send %d: row %s, want %s (answer %+v)", i+1, v.Row, row, a)

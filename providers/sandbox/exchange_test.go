@@ -1,7 +1,6 @@
 package sandbox_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -14,17 +13,17 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/registry"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
 	"github.com/acquitpay/acquit/providers/transport"
 )
 
-// rig is an account of the sandbox, built as the server builds it, with the
-// simulator and the table.
+// rig is an account of the sandbox, with the simulator.
 type rig struct {
-	*providers.Guard
+	*providertest.Account
+
 	simulator *simulator.Simulator
-	table     *mapping.Table
 }
 
 func newRig(t *testing.T) *rig {
@@ -33,55 +32,18 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s)
-	tr := transport.New(transport.Config{})
 	t.Cleanup(func() {
-		tr.CloseIdleConnections()
-		server.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	account := registry.Account{
-		Name: "main", Environment: payment.EnvironmentSandbox, BaseURL: server.URL, MerchantID: "m-1", Credential: "sandbox_sk_test",
-	}
-	driver, target, err := registry.New("sandbox", account)
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard, err := providers.New(providers.Config{
-		Name: account.Name, Driver: driver, Target: target, Credential: registry.CredentialID(account.Credential),
-		BaseURL: account.BaseURL, Transport: tr,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, err := mapping.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &rig{guard, s, table}
+	return &rig{providertest.Open(t, "sandbox", s, registry.Account{MerchantID: "m-1", Credential: "sandbox_sk_test"}), s}
 }
 
 // send makes one counted send and says which row judged it.
-func (r *rig) send(t *testing.T, s payment.Send) (payment.Answer, payment.Verdict) {
-	t.Helper()
-	return r.sendWithin(t, s, 30*time.Second)
-}
-
-func (r *rig) sendWithin(t *testing.T, s payment.Send, patience time.Duration) (payment.Answer, payment.Verdict) {
-	t.Helper()
-	hash, err := r.Prepare(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	a, err := r.Send(ctx, s, hash)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a, r.table.Judge("sandbox", s.Method, a)
+func (r *rig) send(s payment.Send) (payment.Answer, payment.Verdict) {
+	r.Helper()
+	return r.Exchange(s, 30*time.Second)
 }
 
 func (r *rig) count(t *testing.T, kind simulator.Kind) int {
@@ -172,7 +134,7 @@ func TestEveryTokenThroughGuardAndTable(t *testing.T) {
 			s.Instruction.Tokens["main"] = payment.Token{StoredID: stored}
 			s.Instruction.CaptureMode = payment.CaptureManual
 			for i, row := range want {
-				a, v := r.sendWithin(t, s, patience)
+				a, v := r.Exchange(s, patience)
 				patience = 30 * time.Second
 				if v.Row != row {
 					t.Errorf("send %d: row %s, want %s (answer %+v)", i+1, v.Row, row, a)
@@ -207,18 +169,18 @@ func TestLookUp(t *testing.T) {
 	r, s := newRig(t), fullSend()
 	ask := func(want string) payment.Answer {
 		t.Helper()
-		a, err := r.Query(t.Context(), s)
+		a, err := r.Guard.Query(t.Context(), s)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v := r.table.Judge("sandbox", mapping.Query, a); v.Row != want {
+		if v := r.Table.Judge("sandbox", mapping.Query, a); v.Row != want {
 			t.Errorf("row %s, want %s (answer %+v)", v.Row, want, a)
 		}
 		return a
 	}
 	ask("sandbox.query.not_found")
 	s.Instruction.Tokens["main"] = payment.Token{StoredID: "tok_drop"}
-	r.send(t, s)
+	r.send(s)
 	a := ask("sandbox.query.captured")
 	s.ProviderReference = a.Reference
 	ask("sandbox.query.captured")
@@ -234,7 +196,7 @@ func TestLookUp(t *testing.T) {
 	s = fullSend()
 	s.Reference, s.Key = "DECLINED", "fedcba9876543210fedcba9876543210"
 	s.Instruction.Tokens["main"] = payment.Token{StoredID: "tok_decline_generic"}
-	r.send(t, s)
+	r.send(s)
 	ask("sandbox.query.declined_generic")
 }
 
@@ -291,10 +253,10 @@ func TestRefusedDial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, v := r.send(t, s); v.Evidence != payment.EvidenceNoEffectNotSticky || !v.Failover {
+	if _, v := r.send(s); v.Evidence != payment.EvidenceNoEffectNotSticky || !v.Failover {
 		t.Errorf("verdict %+v", v)
 	}
-	if _, err := r.Send(t.Context(), s, "another hash"); !errors.Is(err, providers.ErrRequestChanged) {
+	if _, err := r.Guard.Send(t.Context(), s, "another hash"); !errors.Is(err, providers.ErrRequestChanged) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -108,13 +108,6 @@ func TestParseFence(t *testing.T) {
 	}
 }
 
-// fence sends a cancel and says which row judged it.
-func (r *rig) fence(t *testing.T, s payment.Send, patience time.Duration) (payment.Answer, payment.Verdict) {
-	t.Helper()
-	a, _ := r.sendWithin(t, s, patience)
-	return a, r.table.Judge("sandbox", mapping.Fence, a)
-}
-
 // Goal: for every fault of a cancel, the verdict claims no more about it than what
 // is in the log; the resend ends in the stored outcome; one counted send is one
 // request on the wire. Method: the whole way from driver to table, two sends of
@@ -169,7 +162,7 @@ func TestEveryStepOfAFence(t *testing.T) {
 			r := newRig(t)
 			made := r.authorize(t, stored, payment.CaptureManual)
 			for i, row := range want {
-				a, v := r.fence(t, fenceSend(1), patience)
+				a, v := r.Exchange(fenceSend(1), patience)
 				patience = 30 * time.Second
 				if v.Row != row || v.Failover {
 					t.Errorf("send %d: row %s, want %s (answer %+v, verdict %+v)", i+1, v.Row, row, a, v)
@@ -189,7 +182,7 @@ func (r *rig) authorize(t *testing.T, token string, capture payment.CaptureMode)
 	t.Helper()
 	s := fullSend()
 	s.Instruction.CaptureMode, s.Instruction.Tokens["main"] = capture, payment.Token{StoredID: token}
-	a, _ := r.send(t, s)
+	a, _ := r.send(s)
 	return a
 }
 
@@ -198,11 +191,11 @@ func (r *rig) after(t *testing.T, reference payment.ProviderReference) (payment.
 	t.Helper()
 	s := fullSend()
 	s.ProviderReference = reference
-	a, err := r.Query(t.Context(), s)
+	a, err := r.Guard.Query(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, r.table.Judge("sandbox", mapping.Fenced, a)
+	return a, r.Table.Judge("sandbox", mapping.Fenced, a)
 }
 
 // Goal: after a fence only what no cancel can change any more is proof, and the
@@ -242,7 +235,7 @@ func TestLookUpAfterAFence(t *testing.T) {
 			}
 			made := r.authorize(t, token, c.capture)
 			if c.cancel != none {
-				if a, v := r.fence(t, fenceSend(1), 30*time.Second); v.Row != c.answer {
+				if a, v := r.Exchange(fenceSend(1), 30*time.Second); v.Row != c.answer {
 					t.Errorf("the cancel: row %s, want %s (answer %+v)", v.Row, c.answer, a)
 				}
 			}
@@ -262,20 +255,20 @@ func TestLookUpAfterAFence(t *testing.T) {
 func TestWhatAFenceDoesNotChange(t *testing.T) {
 	r, s := newRig(t), fullSend()
 	s.Instruction.CaptureMode = payment.CaptureManual
-	if a, v := r.fence(t, fenceSend(1), 30*time.Second); v.Row != "sandbox.fence.nothing_found" || v.Evidence != payment.EvidenceNoEffectSticky {
+	if a, v := r.Exchange(fenceSend(1), 30*time.Second); v.Row != "sandbox.fence.nothing_found" || v.Evidence != payment.EvidenceNoEffectSticky {
 		t.Errorf("a cancel before the authorization: %+v of %+v", v, a)
 	}
-	made, v := r.send(t, s)
+	made, v := r.send(s)
 	if v.Evidence != payment.EvidenceEffect {
 		t.Fatalf("the authorization: %+v", v)
 	}
-	if _, v := r.fence(t, fenceSend(1), 30*time.Second); v.Row != "sandbox.fence.nothing_found" {
+	if _, v := r.Exchange(fenceSend(1), 30*time.Second); v.Row != "sandbox.fence.nothing_found" {
 		t.Errorf("the same cancel again: %s", v.Row)
 	}
-	if _, v := r.fence(t, fenceSend(2), 30*time.Second); v.Row != "sandbox.fence.cancelled" {
+	if _, v := r.Exchange(fenceSend(2), 30*time.Second); v.Row != "sandbox.fence.cancelled" {
 		t.Errorf("a further cancel: %s", v.Row)
 	}
-	if a, v := r.send(t, s); v.Row != "sandbox.authorize.authorized" || a.Reference != made.Reference {
+	if a, v := r.send(s); v.Row != "sandbox.authorize.authorized" || a.Reference != made.Reference {
 		t.Errorf("the stored answer became %+v", a)
 	}
 	if got := r.ask(t, s); got.row != "sandbox.query.cancelled" || !got.answer.ObjectFound {
@@ -283,7 +276,7 @@ func TestWhatAFenceDoesNotChange(t *testing.T) {
 	}
 	next := furtherSend(payment.MethodCapture)
 	next.Parent = made.Reference
-	if _, v := r.send(t, next); v.Row != "sandbox.capture.failed_already_voided" {
+	if _, v := r.send(next); v.Row != "sandbox.capture.failed_already_voided" {
 		t.Errorf("a capture: %s", v.Row)
 	}
 	if n := r.count(t, simulator.KindCapture); n != 0 {
@@ -298,8 +291,8 @@ func TestFenceOfSeveralProvesNothing(t *testing.T) {
 	r.authorize(t, "tok_ok", payment.CaptureManual)
 	s := fullSend()
 	s.Key = "fedcba9876543210fedcba9876543210"
-	r.send(t, s)
-	if a, v := r.fence(t, fenceSend(1), 30*time.Second); v.Evidence != payment.EvidenceUnknown {
+	r.send(s)
+	if a, v := r.Exchange(fenceSend(1), 30*time.Second); v.Evidence != payment.EvidenceUnknown {
 		t.Errorf("the cancel: %+v of %+v", v, a)
 	}
 	if a, v := r.after(t, ""); v.Evidence != payment.EvidenceUnknown || a.ObjectFound {

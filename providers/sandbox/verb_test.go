@@ -115,7 +115,7 @@ func (r *rig) further(t *testing.T, m payment.Method, token string) payment.Send
 	if m != payment.MethodRefund {
 		s.Instruction.CaptureMode = payment.CaptureManual
 	}
-	a, v := r.send(t, s)
+	a, v := r.send(s)
 	if v.Evidence != payment.EvidenceEffect {
 		t.Fatalf("no authorization: %+v", a)
 	}
@@ -183,7 +183,7 @@ func TestEveryStepOfFurtherVerbs(t *testing.T) {
 			r := newRig(t)
 			s := r.further(t, m, stored)
 			for i, row := range want {
-				a, v := r.sendWithin(t, s, patience)
+				a, v := r.Exchange(s, patience)
 				patience = 30 * time.Second
 				if row := rowOf(row, m); v.Row != row {
 					t.Errorf("send %d: row %s, want %s (answer %+v)", i+1, v.Row, row, a)
@@ -269,18 +269,18 @@ func TestEveryFailureHasItsRow(t *testing.T) {
 				first := s
 				first.Method, first.Amount.MinorUnits = c.before, 1000
 				first.Key, first.Reference = "00000000000000000000000000000000", "BEFORE"
-				if a, v := r.send(t, first); v.Evidence != payment.EvidenceEffect && v.Evidence != payment.EvidencePending {
+				if a, v := r.send(first); v.Evidence != payment.EvidenceEffect && v.Evidence != payment.EvidencePending {
 					t.Fatalf("before: %+v", a)
 				}
 			}
 			s.Amount.MinorUnits = c.amount
 			for range 2 {
-				if a, v := r.send(t, s); v.Row != "sandbox."+string(c.method)+".failed_"+c.failure || v.Evidence != payment.EvidenceNoEffectSticky || !v.Alert {
+				if a, v := r.send(s); v.Row != "sandbox."+string(c.method)+".failed_"+c.failure || v.Evidence != payment.EvidenceNoEffectSticky || !v.Alert {
 					t.Errorf("verdict %+v of %+v", v, a)
 				}
 			}
-			a, err := r.Query(t.Context(), s)
-			if v := r.table.Judge("sandbox", mapping.Query, a); err != nil || v.Row != "sandbox.query.failed_"+c.failure || !a.ObjectFound {
+			a, err := r.Guard.Query(t.Context(), s)
+			if v := r.Table.Judge("sandbox", mapping.Query, a); err != nil || v.Row != "sandbox.query.failed_"+c.failure || !a.ObjectFound {
 				t.Errorf("look-up: row %s of %+v, error %v", v.Row, a, err)
 			}
 		})
@@ -294,11 +294,11 @@ func TestRefusedBeforeExecution(t *testing.T) {
 		m, r := v.method, newRig(t)
 		s := r.further(t, m, "tok_ok")
 		s.Parent = "auth_none"
-		if _, v := r.send(t, s); v.Row != "sandbox.any.no_such_authorization" || v.Evidence != payment.EvidenceNoEffectNotSticky {
+		if _, v := r.send(s); v.Row != "sandbox.any.no_such_authorization" || v.Evidence != payment.EvidenceNoEffectNotSticky {
 			t.Errorf("%s of nothing: %+v", m, v)
 		}
 		s.Parent, s.Amount.CurrencyCode = r.pending(t), "EUR"
-		if _, v := r.send(t, s); v.Row != "sandbox.any.nothing_held" || v.Evidence != payment.EvidenceNoEffectNotSticky {
+		if _, v := r.send(s); v.Row != "sandbox.any.nothing_held" || v.Evidence != payment.EvidenceNoEffectNotSticky {
 			t.Errorf("%s of what is pending: %+v", m, v)
 		}
 		if n := r.count(t, simulator.Kind(m)); n != 0 {
@@ -313,7 +313,7 @@ func (r *rig) pending(t *testing.T) payment.ProviderReference {
 	s := fullSend()
 	s.Key, s.Reference = "11111111111111111111111111111111", "PENDING"
 	s.Instruction.Tokens["main"] = payment.Token{StoredID: "tok_pending_600s"}
-	a, v := r.send(t, s)
+	a, v := r.send(s)
 	if v.Evidence != payment.EvidencePending {
 		t.Fatalf("verdict %+v", v)
 	}
@@ -343,7 +343,7 @@ func TestLookUpOfFurtherVerbs(t *testing.T) {
 				if got := r.ask(t, s); got.row != "sandbox.query.not_found" {
 					t.Errorf("before: %+v", got)
 				}
-				r.send(t, s)
+				r.send(s)
 				var got asked
 				tick := time.NewTicker(2 * time.Millisecond)
 				defer tick.Stop()
@@ -380,9 +380,9 @@ type asked struct {
 
 func (r *rig) ask(t *testing.T, s payment.Send) asked {
 	t.Helper()
-	a, err := r.Query(t.Context(), s)
+	a, err := r.Guard.Query(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return asked{r.table.Judge("sandbox", mapping.Query, a).Row, a}
+	return asked{r.Table.Judge("sandbox", mapping.Query, a).Row, a}
 }

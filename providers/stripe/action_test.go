@@ -31,14 +31,14 @@ func TestActions(t *testing.T) {
 			t.Parallel()
 			r, s := newRig(t, simulator.Config{}), pay(secure, payment.CaptureManual)
 			s.Instruction.ReturnURL = c.returnURL
-			a := r.send(s, "stripe.authorize.requires_action")
+			a := r.Send(s, "stripe.authorize.requires_action")
 			r.action(a, c.returnURL != "")
 			s.ProviderReference = a.Reference
-			r.action(r.ask(s, mapping.Query, "stripe.query.requires_action"), c.returnURL != "")
+			r.action(r.Ask(s, mapping.Query, "stripe.query.requires_action"), c.returnURL != "")
 			if err := r.simulator.Authenticate(string(a.Reference), c.passes); err != nil {
 				t.Fatal(err)
 			}
-			r.ask(s, mapping.Query, c.row)
+			r.Ask(s, mapping.Query, c.row)
 			r.effects(c.effects...)
 		})
 	}
@@ -66,8 +66,8 @@ func (r *rig) action(a payment.Answer, page bool) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	if strings.Contains(string(raw)+r.log.String(), "_secret_") {
-		r.Errorf("the client secret is where it is not needed: %s %s", raw, &r.log)
+	if strings.Contains(string(raw)+r.Log.String(), "_secret_") {
+		r.Errorf("the client secret is where it is not needed: %s %s", raw, &r.Log)
 	}
 }
 
@@ -87,12 +87,12 @@ func TestDeclinedAfterAnAction(t *testing.T) {
 		t.Helper()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_threeDSecureRequiredChargeDeclined", payment.CaptureManual)
 		s.Instruction.ReturnURL = ""
-		a := r.send(s, "stripe.authorize.requires_action")
+		a := r.Send(s, "stripe.authorize.requires_action")
 		if err := r.simulator.Authenticate(string(a.Reference), true); err != nil {
 			t.Fatal(err)
 		}
 		s.ProviderReference = a.Reference
-		if declined := r.ask(s, mapping.Query, "stripe.query.requires_payment_method"); declined.Decline != "generic_decline" {
+		if declined := r.Ask(s, mapping.Query, "stripe.query.requires_payment_method"); declined.Decline != "generic_decline" {
 			t.Errorf("declined: %+v", declined)
 		}
 		return r, s, a
@@ -101,7 +101,7 @@ func TestDeclinedAfterAnAction(t *testing.T) {
 		t.Parallel()
 		r, s, a := start(t)
 		after := r.fence(s, a.Reference, "stripe.fence.canceled")
-		r.ask(after, mapping.Fenced, "stripe.fenced.canceled_generic_decline")
+		r.Ask(after, mapping.Fenced, "stripe.fenced.canceled_generic_decline")
 		if r.simulator.Confirm(string(a.Reference), secretOf(a), "pm_card_visa") == nil {
 			t.Error("the payer could still pay")
 		}
@@ -113,7 +113,7 @@ func TestDeclinedAfterAnAction(t *testing.T) {
 		if err := r.simulator.Confirm(string(a.Reference), secretOf(a), "pm_card_visa"); err != nil {
 			t.Fatal(err)
 		}
-		r.ask(s, mapping.Query, "stripe.query.requires_capture")
+		r.Ask(s, mapping.Query, "stripe.query.requires_capture")
 		r.effects(effect(simulator.KindHold, 1000))
 	})
 }
@@ -127,21 +127,21 @@ func TestFences(t *testing.T) {
 		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureManual)
 		r.simulator.Next(simulator.Fault500After)
-		r.send(s, "stripe.any.server_error")
-		id := r.ask(s, mapping.Query, "stripe.query.requires_capture").Reference
+		r.Send(s, "stripe.any.server_error")
+		id := r.Ask(s, mapping.Query, "stripe.query.requires_capture").Reference
 		s.ProviderReference = id
-		r.ask(s, mapping.Fenced, "stripe.fenced.requires_capture")
+		r.Ask(s, mapping.Fenced, "stripe.fenced.requires_capture")
 		r.fence(s, id, "stripe.fence.canceled")
 		r.fence(s, id, "stripe.fence.canceled") // the same step: replayed
-		r.ask(s, mapping.Fenced, "stripe.fenced.canceled")
+		r.Ask(s, mapping.Fenced, "stripe.fenced.canceled")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 	})
 	t.Run("of what was captured at once", func(t *testing.T) {
 		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureAutomatic)
-		id := r.send(s, "stripe.authorize.succeeded").Reference
+		id := r.Send(s, "stripe.authorize.succeeded").Reference
 		after := r.fence(s, id, "stripe.fence.unexpected_state")
-		if a := r.ask(after, mapping.Fenced, "stripe.fenced.succeeded"); !a.Captured || a.Amount == nil {
+		if a := r.Ask(after, mapping.Fenced, "stripe.fenced.succeeded"); !a.Captured || a.Amount == nil {
 			t.Errorf("claimed %+v", a)
 		}
 		r.effects(effect(simulator.KindCharge, 1000))
@@ -149,15 +149,15 @@ func TestFences(t *testing.T) {
 	t.Run("of what is processed", func(t *testing.T) {
 		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_processing", payment.CaptureManual)
-		id := r.send(s, "stripe.authorize.processing").Reference
+		id := r.Send(s, "stripe.authorize.processing").Reference
 		after := r.fence(s, id, "stripe.fence.unexpected_state")
-		r.ask(after, mapping.Fenced, "stripe.fenced.processing")
+		r.Ask(after, mapping.Fenced, "stripe.fenced.processing")
 		r.effects()
 	})
 	t.Run("of what is not there", func(t *testing.T) {
 		t.Parallel()
 		r, s := newRig(t, simulator.Config{}), pay("pm_card_visa", payment.CaptureManual)
 		after := r.fence(s, "pi_none", "stripe.any.resource_missing")
-		r.ask(after, mapping.Fenced, "stripe.any.resource_missing")
+		r.Ask(after, mapping.Fenced, "stripe.any.resource_missing")
 	})
 }

@@ -3,16 +3,14 @@ package stripe_test
 import (
 	"encoding/json"
 	"flag"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	stripego "github.com/stripe/stripe-go/v85"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/stripe/stripetest"
 )
@@ -25,8 +23,7 @@ func text(n int64) string { return strconv.FormatInt(n, 10) }
 // that makes others may look, not send. Method: each request against a file.
 func TestBytes(t *testing.T) {
 	d := stripe.New(stripe.Config{Credential: "sk_test_secret"})
-	fence := stripetest.Send(payment.MethodAuthorize)
-	fence.Step, fence.Key, fence.ProviderReference = payment.StepCancel(1), "fencefencefencefencefencefence01", "pi_1"
+	fence := providertest.Fence(stripetest.Send(payment.MethodAuthorize), "pi_1")
 	reason := stripetest.Send(payment.MethodRefund)
 	reason.Instruction.Reason = "requested_by_customer"
 	asked := func(m payment.Method, id payment.ProviderReference) payment.Send {
@@ -34,7 +31,7 @@ func TestBytes(t *testing.T) {
 		s.ProviderReference = id
 		return s
 	}
-	for name, build := range map[string]func() (providers.Request, error){
+	for name, r := range providertest.Golden(t, *update, map[string]func() (providers.Request, error){
 		"authorize":              func() (providers.Request, error) { return d.Build(stripetest.Send(payment.MethodAuthorize)) },
 		"capture":                func() (providers.Request, error) { return d.Build(stripetest.Send(payment.MethodCapture)) },
 		"refund":                 func() (providers.Request, error) { return d.Build(stripetest.Send(payment.MethodRefund)) },
@@ -47,25 +44,7 @@ func TestBytes(t *testing.T) {
 		"query_refund":           func() (providers.Request, error) { return d.Query(asked(payment.MethodRefund, "")) },
 		"query_refund_by_id":     func() (providers.Request, error) { return d.Query(asked(payment.MethodRefund, "re_1")) },
 		"query_void_as_its_hold": func() (providers.Request, error) { return d.Query(asked(payment.MethodVoid, "")) },
-	} {
-		r, err := build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := r.Method + " " + r.Path + "\n" + string(r.Key) + "\n" + string(r.Body) + "\n"
-		file := filepath.Join("testdata", name+".golden")
-		if *update {
-			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
+	}) {
 		if r.Header.Get("Stripe-Version") != stripego.APIVersion || r.Header.Get("Stripe-Account") != "" {
 			t.Errorf("%s: header %v", name, r.Header)
 		}

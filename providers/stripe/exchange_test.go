@@ -56,7 +56,7 @@ func TestEveryCard(t *testing.T) {
 		t.Run(card, func(t *testing.T) {
 			t.Parallel()
 			r, s := newRig(t, simulator.Config{}), pay(card, payment.CaptureManual)
-			first, again := r.send(s, "stripe."+want.row), r.send(s, "stripe."+want.row)
+			first, again := r.Send(s, "stripe."+want.row), r.Send(s, "stripe."+want.row)
 			r.effects(want.effects...)
 			if first.Reference != again.Reference || first.Reference == "" != (want.row == "authorize.resource_missing") {
 				t.Errorf("references %q and %q", first.Reference, again.Reference)
@@ -102,12 +102,12 @@ func TestEveryFault(t *testing.T) {
 				patience = 500 * time.Millisecond
 			}
 			for i, row := range c.rows {
-				if a := r.sendWithin(s, row, patience); a.Hint != c.hint[i] {
+				if a := r.SendWithin(s, row, patience); a.Hint != c.hint[i] {
 					t.Errorf("send %d: hint %q, want %q", i+1, a.Hint, c.hint[i])
 				}
 				patience = 30 * time.Second
 			}
-			r.ask(s, mapping.Query, c.query)
+			r.Ask(s, mapping.Query, c.query)
 			if n := len(r.simulator.Effects(simulator.KindHold)); n != c.holds {
 				t.Errorf("%d holds, want %d", n, c.holds)
 			}
@@ -121,8 +121,8 @@ func TestLives(t *testing.T) {
 	t.Parallel()
 	twice := func(r *rig, s payment.Send, row string) payment.Answer {
 		r.Helper()
-		r.send(s, row)
-		return r.send(s, row)
+		r.Send(s, row)
+		return r.Send(s, row)
 	}
 	t.Run("held, captured, refunded in parts", func(t *testing.T) {
 		t.Parallel()
@@ -133,7 +133,7 @@ func TestLives(t *testing.T) {
 		}
 		capture := further(payment.MethodCapture, a.Reference, 1000)
 		taken := twice(r, capture, "stripe.capture.succeeded")
-		r.ask(capture, mapping.Query, "stripe.query.capture_succeeded")
+		r.Ask(capture, mapping.Query, "stripe.query.capture_succeeded")
 		if taken.Reference == a.Reference || !taken.Captured || taken.Amount.MinorUnits != 1000 {
 			t.Errorf("captured %+v", taken)
 		}
@@ -142,46 +142,46 @@ func TestLives(t *testing.T) {
 		first := twice(r, one, "stripe.refund.succeeded")
 		second := twice(r, two, "stripe.refund.succeeded")
 		for s, want := range map[*payment.Send]payment.Answer{&one: first, &two: second} {
-			if found := r.ask(*s, mapping.Query, "stripe.query.refund_succeeded"); found.Reference != want.Reference || found.Amount.MinorUnits != s.Amount.MinorUnits {
+			if found := r.Ask(*s, mapping.Query, "stripe.query.refund_succeeded"); found.Reference != want.Reference || found.Amount.MinorUnits != s.Amount.MinorUnits {
 				t.Errorf("looked up %+v, want %s", found, want.Reference)
 			}
 		}
 		three := further(payment.MethodRefund, a.Reference, 1)
 		three.Key, three.Reference = "33333333333333333333333333333333", "THIRDREFUND"
-		r.send(three, "stripe.any.charge_already_refunded")
-		r.ask(three, mapping.Query, "stripe.query.not_found")
+		r.Send(three, "stripe.any.charge_already_refunded")
+		r.Ask(three, mapping.Query, "stripe.query.not_found")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 1000), effect(simulator.KindRefund, 300), effect(simulator.KindRefund, 700))
 	})
 	t.Run("held, captured in part, the rest released", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, simulator.Config{})
-		a := r.send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
+		a := r.Send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
 		taken := twice(r, further(payment.MethodCapture, a.Reference, 400), "stripe.capture.succeeded")
 		if taken.Amount.MinorUnits != 400 {
 			t.Errorf("captured %v", taken.Amount)
 		}
 		again := further(payment.MethodCapture, a.Reference, 100)
 		again.Key, again.Reference = "22222222222222222222222222222222", "SECONDCAPTURE"
-		r.send(again, "stripe.any.payment_intent_unexpected_state")
-		r.ask(again, mapping.Query, "stripe.query.captured_by_another")
+		r.Send(again, "stripe.any.payment_intent_unexpected_state")
+		r.Ask(again, mapping.Query, "stripe.query.captured_by_another")
 		void := further(payment.MethodVoid, a.Reference, 600)
-		r.send(void, "stripe.any.payment_intent_unexpected_state")
-		r.ask(void, mapping.Query, "stripe.query.void_succeeded")
+		r.Send(void, "stripe.any.payment_intent_unexpected_state")
+		r.Ask(void, mapping.Query, "stripe.query.void_succeeded")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindCapture, 400), effect(simulator.KindRelease, 600))
 	})
 	t.Run("held and voided", func(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, simulator.Config{})
-		a := r.send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
+		a := r.Send(pay("pm_card_visa", payment.CaptureManual), "stripe.authorize.requires_capture")
 		void := further(payment.MethodVoid, a.Reference, 1000)
-		r.ask(void, mapping.Query, "stripe.query.void_requires_capture")
+		r.Ask(void, mapping.Query, "stripe.query.void_requires_capture")
 		if released := twice(r, void, "stripe.void.canceled"); released.Reference == a.Reference {
 			t.Errorf("the void goes by the authorization's id %s", a.Reference)
 		}
-		r.ask(void, mapping.Query, "stripe.query.void_canceled")
+		r.Ask(void, mapping.Query, "stripe.query.void_canceled")
 		capture := further(payment.MethodCapture, a.Reference, 1000)
-		r.send(capture, "stripe.any.payment_intent_unexpected_state")
-		r.ask(capture, mapping.Query, "stripe.query.capture_canceled")
+		r.Send(capture, "stripe.any.payment_intent_unexpected_state")
+		r.Ask(capture, mapping.Query, "stripe.query.capture_canceled")
 		r.effects(effect(simulator.KindHold, 1000), effect(simulator.KindRelease, 1000))
 	})
 	t.Run("captured at once", func(t *testing.T) {
@@ -205,14 +205,14 @@ func TestLives(t *testing.T) {
 			"pm_card_refundFail":    {"stripe.refund.succeeded", "stripe.query.refund_succeeded", "stripe.query.refund_failed_lost_or_stolen_card"},
 		} {
 			r := newRig(t, simulator.Config{})
-			a := r.send(pay(card, payment.CaptureAutomatic), "stripe.authorize.succeeded")
+			a := r.Send(pay(card, payment.CaptureAutomatic), "stripe.authorize.succeeded")
 			s := further(payment.MethodRefund, a.Reference, 1000)
-			s.ProviderReference = r.send(s, rows[0]).Reference
-			r.ask(s, mapping.Query, rows[1])
+			s.ProviderReference = r.Send(s, rows[0]).Reference
+			r.Ask(s, mapping.Query, rows[1])
 			if err := r.simulator.SettleRefund(string(s.ProviderReference), "lost_or_stolen_card"); err != nil {
 				t.Fatal(err)
 			}
-			r.ask(s, mapping.Query, rows[2])
+			r.Ask(s, mapping.Query, rows[2])
 			r.effects(effect(simulator.KindCharge, 1000), effect(simulator.KindRefund, 1000), effect(simulator.KindRefundFailed, 1000))
 		}
 	})
@@ -242,12 +242,12 @@ func TestLostAnswers(t *testing.T) {
 			{simulator.Fault500After, "stripe.any.server_error", "stripe.any.server_error"}, // stored: only the look-up tells
 		} {
 			r := newRig(t, simulator.Config{})
-			a := r.send(pay("pm_card_visa", c.mode), "stripe.authorize."+c.held)
+			a := r.Send(pay("pm_card_visa", c.mode), "stripe.authorize."+c.held)
 			s := further(c.method, a.Reference, 1000)
 			r.simulator.Next(lost.fault)
-			r.send(s, lost.row)
-			found := r.ask(s, mapping.Query, c.seen)
-			if again := r.send(s, cmp.Or(lost.again, c.done)); lost.again == "" && again.Reference != found.Reference {
+			r.Send(s, lost.row)
+			found := r.Ask(s, mapping.Query, c.seen)
+			if again := r.Send(s, cmp.Or(lost.again, c.done)); lost.again == "" && again.Reference != found.Reference {
 				t.Errorf("%s: %s by its key, %s by a look-up", c.method, again.Reference, found.Reference)
 			}
 			if n := len(r.simulator.Effects(c.kind)); n != 1 {
@@ -274,14 +274,14 @@ func TestKeyConflicts(t *testing.T) {
 	}})
 	s := pay("pm_card_visa", payment.CaptureManual)
 	var first sync.WaitGroup
-	first.Go(func() { r.send(s, "stripe.authorize.requires_capture") })
+	first.Go(func() { r.Send(s, "stripe.authorize.requires_capture") })
 	<-working
-	r.send(s, "stripe.any.key_in_use")
+	r.Send(s, "stripe.any.key_in_use")
 	close(finish)
 	first.Wait()
-	r.send(s, "stripe.authorize.requires_capture")
+	r.Send(s, "stripe.authorize.requires_capture")
 	s.Amount.MinorUnits = 999
-	r.send(s, "stripe.any.key_reused")
+	r.Send(s, "stripe.any.key_reused")
 	r.effects(effect(simulator.KindHold, 1000))
 }
 
@@ -292,19 +292,19 @@ func TestSearchLags(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	r := newRig(t, simulator.Config{Now: func() time.Time { return now }, SearchLag: time.Minute})
 	s := pay("pm_card_visa", payment.CaptureManual)
-	a := r.send(s, "stripe.authorize.requires_capture")
-	if late := r.ask(s, mapping.Query, "stripe.query.not_found"); late.ObjectFound {
+	a := r.Send(s, "stripe.authorize.requires_capture")
+	if late := r.Ask(s, mapping.Query, "stripe.query.not_found"); late.ObjectFound {
 		t.Errorf("found %+v", late)
 	}
 	now = now.Add(time.Minute)
-	if found := r.ask(s, mapping.Query, "stripe.query.requires_capture"); !found.ObjectFound || found.OurEcho != s.Reference {
+	if found := r.Ask(s, mapping.Query, "stripe.query.requires_capture"); !found.ObjectFound || found.OurEcho != s.Reference {
 		t.Errorf("found %+v", found)
 	}
 	s.ProviderReference = a.Reference
-	r.ask(s, mapping.Query, "stripe.query.requires_capture")
+	r.Ask(s, mapping.Query, "stripe.query.requires_capture")
 	s.Reference = "ANOTHER" + s.Reference[7:]
 	s.ProviderReference = ""
-	r.ask(s, mapping.Query, "stripe.query.not_found")
+	r.Ask(s, mapping.Query, "stripe.query.not_found")
 }
 
 // Goal: what was built and signed is what Stripe sees. Method: the request that
@@ -314,7 +314,7 @@ func TestWhatStripeSees(t *testing.T) {
 	r := newRig(t, simulator.Config{})
 	s := stripetest.Send(payment.MethodAuthorize)
 	s.Instruction.Tokens["main"] = payment.Token{StoredID: "pm_card_visa"}
-	r.send(s, "stripe.authorize.requires_capture")
+	r.Send(s, "stripe.authorize.requires_capture")
 	got := r.simulator.Requests()[0]
 	for _, want := range []string{
 		"amount=1000", "&currency=eur", "&confirm=true", "&capture_method=manual", "&payment_method=pm_card_visa", "&payment_method_types[0]=card",

@@ -1,8 +1,6 @@
 package stripe_test
 
 import (
-	"encoding/csv"
-	"os"
 	"slices"
 	"testing"
 
@@ -10,63 +8,31 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
-// codes are Stripe's documented codes of a kind.
-func codes(t *testing.T, kind string) []string {
+// rows are the driver's rows of an operation, or all.
+func rows(t *testing.T, m payment.Method) []mapping.Row {
 	t.Helper()
-	f, err := os.Open("testdata/codes.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := csv.NewReader(f)
-	in.Comment = '#'
-	lines, err := in.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for _, line := range lines[1:] {
-		if line[0] == kind {
-			list = append(list, line[1])
-		}
-	}
-	return list
-}
-
-// stripeRows are the driver's rows of an operation.
-func stripeRows(t *testing.T, m payment.Method) []mapping.Row {
-	t.Helper()
-	table, err := mapping.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.DeleteFunc(table.Rows(), func(r mapping.Row) bool { return r.Driver != "stripe" || (m != "" && r.Operation != m) })
+	return providertest.Rows(t, "stripe", m)
 }
 
 // Goal: no documented code is left to the rows for what is not known. Method: the
 // lists of Stripe's pages against the table; a decline code has a row on the send,
 // in a look-up and after a fence.
 func TestEveryDocumentedCodeHasARow(t *testing.T) {
-	declines, errs := codes(t, "decline"), codes(t, "error")
-	if len(declines) != 50 || len(errs) < 55 {
-		t.Fatalf("%d decline codes and %d error codes: the lists are read wrongly", len(declines), len(errs))
-	}
-	for _, code := range errs {
-		if !slices.ContainsFunc(stripeRows(t, ""), func(r mapping.Row) bool { return r.Code == code }) {
-			t.Errorf("error code %s has no row", code)
+	for _, c := range providertest.Codes(t, "error", 56) {
+		if !slices.ContainsFunc(rows(t, ""), func(r mapping.Row) bool { return r.Code == c[1] }) {
+			t.Errorf("error code %s has no row", c[1])
 		}
 	}
 	for _, m := range []payment.Method{payment.MethodAuthorize, mapping.Query, mapping.Fenced} {
-		rows, under := stripeRows(t, m), "canceled"
+		under := "canceled"
 		if m == payment.MethodAuthorize {
 			under = "card_declined"
 		}
-		for _, decline := range declines {
-			if !slices.ContainsFunc(rows, func(r mapping.Row) bool { return r.Code == under && r.Decline == decline }) {
-				t.Errorf("%s: decline code %s has no row", m, decline)
-			}
+		for _, c := range providertest.Codes(t, "decline", 50) {
+			providertest.Row(t, "stripe", m, under, c[1])
 		}
 	}
 }
@@ -75,7 +41,7 @@ func TestEveryDocumentedCodeHasARow(t *testing.T) {
 // by the codes that the driver makes of them.
 func TestEveryStatusHasARow(t *testing.T) {
 	named := func(m payment.Method, code string) {
-		if !slices.ContainsFunc(stripeRows(t, m), func(r mapping.Row) bool { return r.Code == code }) {
+		if !slices.ContainsFunc(rows(t, m), func(r mapping.Row) bool { return r.Code == code }) {
 			t.Errorf("%s: %s has no row", m, code)
 		}
 	}
@@ -102,7 +68,7 @@ func TestEveryStatusHasARow(t *testing.T) {
 // Goal: a row that was written for one answer claims nothing about another's
 // money. Method: what no Stripe row may do.
 func TestNoRowClaimsTooMuch(t *testing.T) {
-	for _, r := range stripeRows(t, "") {
+	for _, r := range rows(t, "") {
 		sticky := r.Evidence == payment.EvidenceNoEffectSticky
 		switch {
 		case sticky && r.Operation == mapping.Any:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/stripe/stripetest"
 )
@@ -29,28 +30,28 @@ func TestOtherObjects(t *testing.T) {
 		send   payment.Send
 		object stripetest.Object
 	}{
-		"a refund of another intent":    {refund, stripetest.With(back, stripetest.Object{"payment_intent": "pi_2"})},
-		"a refund of no intent":         {refund, stripetest.With(back, stripetest.Object{"payment_intent": nil})},
-		"a refund without an id":        {refund, stripetest.With(back, stripetest.Object{"id": ""})},
-		"a refund without a status":     {refund, stripetest.With(back, stripetest.Object{"status": ""})},
+		"a refund of another intent":    {refund, providertest.With(back, stripetest.Object{"payment_intent": "pi_2"})},
+		"a refund of no intent":         {refund, providertest.With(back, stripetest.Object{"payment_intent": nil})},
+		"a refund without an id":        {refund, providertest.With(back, stripetest.Object{"id": ""})},
+		"a refund without a status":     {refund, providertest.With(back, stripetest.Object{"status": ""})},
 		"a refund that is an intent":    {refund, held},
 		"an intent that is a refund":    {auth, back},
-		"an intent that is a charge":    {auth, stripetest.With(held, stripetest.Object{"object": "charge"})},
-		"an intent without an id":       {auth, stripetest.With(held, stripetest.Object{"id": ""})},
-		"an intent without a status":    {auth, stripetest.With(held, stripetest.Object{"status": ""})},
-		"the capture of another intent": {capture, stripetest.With(stripetest.Intent(capture, capture.Amount, "succeeded"), stripetest.Object{"id": "pi_2"})},
-		"the void of another intent":    {void, stripetest.With(stripetest.Intent(void, void.Amount, "canceled"), stripetest.Object{"id": "pi_2"})},
-		"the fence of another intent":   {fence, stripetest.With(stripetest.Intent(fence, auth.Amount, "canceled"), stripetest.Object{"id": "pi_2"})},
+		"an intent that is a charge":    {auth, providertest.With(held, stripetest.Object{"object": "charge"})},
+		"an intent without an id":       {auth, providertest.With(held, stripetest.Object{"id": ""})},
+		"an intent without a status":    {auth, providertest.With(held, stripetest.Object{"status": ""})},
+		"the capture of another intent": {capture, providertest.With(stripetest.Intent(capture, capture.Amount, "succeeded"), stripetest.Object{"id": "pi_2"})},
+		"the void of another intent":    {void, providertest.With(stripetest.Intent(void, void.Amount, "canceled"), stripetest.Object{"id": "pi_2"})},
+		"the fence of another intent":   {fence, providertest.With(stripetest.Intent(fence, auth.Amount, "canceled"), stripetest.Object{"id": "pi_2"})},
 	} {
 		if diff := cmp.Diff(nothing(), d.Parse(c.send, stripetest.JSON(200, c.object))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	two := stripetest.Listed(held, stripetest.With(held, stripetest.Object{"id": "pi_2"}))
+	two := stripetest.Listed(held, providertest.With(held, stripetest.Object{"id": "pi_2"}))
 	if diff := cmp.Diff(nothing(), d.ParseQuery(auth, two)); diff != "" {
 		t.Errorf("two intents under one reference (-want +got):\n%s", diff)
 	}
-	pair := stripetest.Listed(back, stripetest.With(back, stripetest.Object{"id": "re_2"}))
+	pair := stripetest.Listed(back, providertest.With(back, stripetest.Object{"id": "re_2"}))
 	if diff := cmp.Diff(nothing(), d.ParseQuery(refund, pair)); diff != "" {
 		t.Errorf("two refunds under one reference (-want +got):\n%s", diff)
 	}
@@ -131,8 +132,8 @@ func TestWords(t *testing.T) {
 		t.Errorf("message %q", a.Message)
 	}
 	action := func(next, more stripetest.Object) *payment.NextAction {
-		o := stripetest.With(stripetest.Intent(s, s.Amount, "requires_action"), stripetest.Object{"next_action": next})
-		return d.Parse(s, stripetest.JSON(200, stripetest.With(o, more))).NextAction
+		o := providertest.With(stripetest.Intent(s, s.Amount, "requires_action"), stripetest.Object{"next_action": next})
+		return d.Parse(s, stripetest.JSON(200, providertest.With(o, more))).NextAction
 	}
 	got := action(stripetest.Object{"type": "use_stripe_sdk", "use_stripe_sdk": stripetest.Object{"secret": "x"}}, nil)
 	if want := `{"client_secret":"pi_1_secret_payers","type":"use_stripe_sdk"}`; got == nil || string(got.ProviderSDK) != want {

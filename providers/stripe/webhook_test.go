@@ -14,6 +14,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/stripe"
 	"github.com/acquitpay/acquit/providers/stripe/stripetest"
 )
@@ -124,7 +125,7 @@ func TestEventsOfConnectedAccounts(t *testing.T) {
 // half. Method: each type that is read, with an object that lacks something.
 func TestEventsThatCannotBeRead(t *testing.T) {
 	auth, refund := stripetest.Send(payment.MethodAuthorize), stripetest.Send(payment.MethodRefund)
-	intent := stripetest.With(stripetest.Intent(auth, auth.Amount, "succeeded"), stripetest.Object{"capture_method": "manual"})
+	intent := providertest.With(stripetest.Intent(auth, auth.Amount, "succeeded"), stripetest.Object{"capture_method": "manual"})
 	back := stripetest.Refund(refund, refund.Amount, "succeeded")
 	dispute := stripetest.Object{"id": "dp_1", "object": "dispute", "status": "lost", "amount": 1, "currency": "eur", "payment_intent": "pi_1"}
 	type object = stripetest.Object
@@ -145,7 +146,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 			t.Errorf("%s: %+v, %v", c.kind, got, err)
 		}
 		for _, lack := range c.lacks {
-			if got, err := tell(stripetest.With(c.whole, lack)); !errors.Is(err, providers.ErrMalformed) || len(got.Events) > 0 {
+			if got, err := tell(providertest.With(c.whole, lack)); !errors.Is(err, providers.ErrMalformed) || len(got.Events) > 0 {
 				t.Errorf("%s with %v: %+v, %v", c.kind, lack, got, err)
 			}
 		}
@@ -153,7 +154,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 			continue
 		}
 		for _, none := range []object{{"payment_intent": nil}, {"payment_intent": ""}} { // of a charge that is none of ours
-			if got, err := tell(stripetest.With(c.whole, none)); err != nil || len(got.Events) > 0 || len(got.Unread) != 1 {
+			if got, err := tell(providertest.With(c.whole, none)); err != nil || len(got.Events) > 0 || len(got.Unread) != 1 {
 				t.Errorf("%s with %v: %+v, %v", c.kind, none, got, err)
 			}
 		}

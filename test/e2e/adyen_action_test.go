@@ -9,6 +9,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -125,7 +126,7 @@ func (h *house) ends(p *process, a *adyenAccount, c shopper, told bool, id strin
 	if told {
 		end.Row, end.Sends = "adyen."+c.told, c.sends[1]
 	}
-	of, moved := sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []adyensim.Effect{effect("hold", 1000)}
+	of, moved := sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []account.Effect{effect("hold", 1000)}
 	if c.state == "DECLINED" {
 		end.Evidence, of, moved = "no_effect_sticky", sums{Status: "DECLINED"}, nil
 	}
@@ -140,7 +141,7 @@ func (h *house) ends(p *process, a *adyenAccount, c shopper, told bool, id strin
 	brought := map[string]string{"redirectResult": "another"}
 	p.returns(planted("back"), id, brought).refused(codes.FailedPrecondition, "IDEMPOTENCY_KEY_REUSED", "")
 	p.returns(planted("back again"), id, brought).refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
-	h.did(a, moved...)
+	h.moved(a, moved...)
 	if n := len(a.Requests()) - arrived; n != 0 {
 		h.Errorf("%d requests more", n)
 	}
@@ -182,7 +183,7 @@ func TestAShopperBringsAnothersToAdyen(t *testing.T) {
 						t.Errorf("authorization %s is %s", key, op.State)
 					}
 				}
-				h.did(a, effect("hold", 1000), effect("hold", 1000))
+				h.moved(a, effect("hold", 1000), effect("hold", 1000))
 			})
 		})
 	}
@@ -199,6 +200,6 @@ func TestAShopperReturnsToAdyenTooLate(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		p.shows(id, seen{"FAILED", "adyen.fenced.technical_cancel", "no_effect_sticky", 1}, sums{Status: "FAILED"})
 		p.returns(planted("back"), id, brought).refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
-		h.did(a)
+		h.moved(a)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -13,11 +14,11 @@ import (
 // cancel of ours has released, without what a capture released, which is the
 // capture's, and without a capture or a refund that was undone, unless the payment
 // shows that beside it.
-func (h *house) standing(a *adyenAccount) []adyensim.Effect {
+func (h *house) standing(a *adyenAccount) []account.Effect {
 	h.Helper()
 	all, fences, beside := a.Effects(), h.fences(), h.reversed()
-	undone := func(e adyensim.Effect) bool {
-		return slices.ContainsFunc(all, func(o adyensim.Effect) bool {
+	undone := func(e account.Effect) bool {
+		return slices.ContainsFunc(all, func(o account.Effect) bool {
 			switch e.Kind {
 			case adyensim.KindHold:
 				return o.Kind == adyensim.KindRelease && o.Payment == e.Payment && fences[o.Key]
@@ -55,19 +56,10 @@ func (h *house) reversed() map[string]bool {
 // was authorized counts by our reference, whatever request made it.
 func (h *house) movedAtAdyenBy(a *adyenAccount, m payment.Method, attempt payment.Attempt) []movement {
 	h.Helper()
-	kinds := map[payment.Method][]adyensim.Kind{
-		payment.MethodAuthorize: {adyensim.KindHold, adyensim.KindCharge}, payment.MethodCapture: {adyensim.KindCapture},
-		payment.MethodRefund: {adyensim.KindRefund}, payment.MethodVoid: {adyensim.KindRelease}, payment.MethodComplete: nil,
-	}[m]
 	main, _ := attempt.Step(payment.StepMain)
-	var found []movement
-	for _, e := range h.standing(a) {
-		mine := e.Key == string(main.Key) || (m == payment.MethodAuthorize && e.Reference == string(attempt.Reference))
-		if mine && slices.Contains(kinds, e.Kind) {
-			found = append(found, movement{e.Amount, e.Currency})
-		}
-	}
-	return found
+	return movements(h.standing(a), m, func(e account.Effect) bool {
+		return e.Key == string(main.Key) || (m == payment.MethodAuthorize && e.Reference == string(attempt.Reference))
+	})
 }
 
 // auditAdyen holds the records against what arrived at Adyen: nothing came without a
@@ -75,28 +67,8 @@ func (h *house) movedAtAdyenBy(a *adyenAccount, m payment.Method, attempt paymen
 // no telemetry holds what must be kept.
 func (h *house) auditAdyen() {
 	h.Helper()
-	dump := h.dump()
 	for _, a := range h.adyens {
-		steps, first := map[string]int{}, map[string]adyensim.Request{}
-		for _, op := range dump.Operations {
-			for _, attempt := range op.Attempts {
-				for _, step := range attempt.Steps {
-					if attempt.Account == a.account {
-						steps[string(step.Key)]++
-					}
-				}
-			}
-		}
-		for _, r := range a.Requests() {
-			known, again := first[r.Key]
-			switch {
-			case steps[r.Key] != 1:
-				h.Errorf("a request is under a key that %d recorded steps have: %+v", steps[r.Key], r)
-			case again && (known.Path != r.Path || known.Body != r.Body):
-				h.Errorf("two requests under one key:\n%+v\n%+v", known, r)
-			}
-			first[r.Key] = r
-		}
+		h.keyed(a.remote, a.Requests(), asIs)
 	}
 	if len(h.adyens) > 0 {
 		tokens := slices.Collect(maps.Keys(adyensim.Cards()))

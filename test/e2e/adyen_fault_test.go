@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -93,7 +94,7 @@ func (h *house) mishap(a *adyenAccount, c mishap, told bool) {
 	if again := p.authorize(h.Context(), planted("a"), spends("card_ok")); stored && string(again.bytes) != string(first.bytes) {
 		h.Errorf("the same key again: %s, other bytes than %s", again.state(), first.state())
 	}
-	h.did(a, slices.Repeat([]adyensim.Effect{effect("hold", 1000)}, c.holds)...)
+	h.moved(a, slices.Repeat([]account.Effect{effect("hold", 1000)}, c.holds)...)
 }
 
 // Goal: two copies of one request that meet at Adyen have one effect, and the one that
@@ -104,23 +105,9 @@ func (h *house) mishap(a *adyenAccount, c mishap, told bool) {
 func TestAKeyInUseAtAdyen(t *testing.T) {
 	t.Parallel()
 	for _, inFlight := range []int{409, 422} {
-		slow := true
-		c := adyensim.Config{InFlight: inFlight, Executing: func(string) {
-			if slow {
-				slow = false
-				time.Sleep(24 * time.Second)
-			}
-		}}
-		atAdyen(t, c, func(h *house, a *adyenAccount) {
+		atAdyen(t, adyensim.Config{InFlight: inFlight, Executing: slowly()}, func(h *house, a *adyenAccount) {
 			a.silent()
-			p := h.sweeps("one")
-			if got := p.insist(h.Context(), planted("a"), spends("card_ok")).state(); got != "SUCCEEDED" {
-				t.Errorf("got %s", got)
-			}
-			if !slices.ContainsFunc(a.Requests(), func(r adyensim.Request) bool { return r.Status == inFlight }) {
-				t.Errorf("no copy met another: %+v", a.Requests())
-			}
-			h.did(a, effect("hold", 1000))
+			h.copiesMeet(a, spends("card_ok"), inFlight)
 		})
 	}
 }
@@ -132,19 +119,7 @@ func TestAKeyInUseAtAdyen(t *testing.T) {
 func TestAKeyOfAnotherPaymentAtAdyen(t *testing.T) {
 	t.Parallel()
 	atAdyen(t, adyensim.Config{}, func(h *house, a *adyenAccount) {
-		key, _ := h.keys.ProviderKey("default", payment.MethodAuthorize, payment.IdempotencyKey(planted("a")), "adyen", payment.StepMain)
-		a.TakeKey(string(key))
-		id := h.one().authorize(h.Context(), planted("a"), spends("card_ok")).answer().GetPayment().GetPaymentId()
-		h.store.Crash("one") // or it would have its share of what is due
-		time.Sleep(8 * 24 * time.Hour)
-		p := h.sweeps("two")
-		time.Sleep(time.Hour)
-		p.shows(id, seen{"UNKNOWN", "adyen.any.another_amount", "unknown", 1}, sums{Status: "UNKNOWN"})
-		h.toldStuck()
-		if n := len(a.Requests()); n != 1 || h.alerts()["adyen.any.another_amount"] != 1 {
-			t.Errorf("%d requests, alerts %v", n, h.alerts())
-		}
-		h.did(a)
+		h.findsKeyUsed(a, "adyen", spends("card_ok"), "adyen.any.another_amount")
 	})
 }
 
@@ -162,11 +137,11 @@ func TestOrdersSurviveAdyensFaults(t *testing.T) {
 			settled string
 			open    sums
 			of      sums
-			moved   []adyensim.Effect
+			moved   []account.Effect
 		}{
-			"capture": {"capture", sums{"AUTHORIZED", 1000, 0, 0, 1000, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []adyensim.Effect{effect("hold", 1000), effect("capture", 1000)}},
-			"void":    {"cancellation", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []adyensim.Effect{effect("hold", 1000), effect("release", 1000)}},
-			"refund":  {"refund", sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []adyensim.Effect{effect("hold", 1000), effect("capture", 1000), effect("refund", 1000)}},
+			"capture": {"capture", sums{"AUTHORIZED", 1000, 0, 0, 1000, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []account.Effect{effect("hold", 1000), effect("capture", 1000)}},
+			"void":    {"cancellation", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []account.Effect{effect("hold", 1000), effect("release", 1000)}},
+			"refund":  {"refund", sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []account.Effect{effect("hold", 1000), effect("capture", 1000), effect("refund", 1000)}},
 		} {
 			t.Run(verb+"_"+string(fault), func(t *testing.T) {
 				t.Parallel()
@@ -185,7 +160,7 @@ func TestOrdersSurviveAdyensFaults(t *testing.T) {
 					p.shows(id, open, c.open)
 					h.speaks(a)
 					p.shows(id, seen{"SUCCEEDED", "adyen.query." + c.settled, "effect", open.Sends}, c.of)
-					h.did(a, c.moved...)
+					h.moved(a, c.moved...)
 				})
 			})
 		}

@@ -2,16 +2,13 @@ package e2e
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
-	"time"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers/adyen"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -33,18 +30,8 @@ func newAdyen(h *house, account payment.AccountName, c adyensim.Config) *adyenAc
 	c.MerchantAccount, c.WebhookSecret = a.merchant, string(a.webhookSecret())
 	c.WebhookURL, c.Client = webhookURL(account), h.courier()
 	a.Simulator = adyensim.New(c)
-	s := &http.Server{Handler: a.Simulator, ReadHeaderTimeout: time.Minute}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := s.Serve(a.pipes); !errors.Is(err, http.ErrServerClosed) {
-			h.Errorf("account %s: %v", account, err)
-		}
-	})
-	h.Cleanup(func() {
-		_ = s.Close()
-		a.Wait()
-		serving.Wait()
-	})
+	h.Cleanup(a.Wait) // behind the serving, whose answers it waits for
+	h.serves(a.remote, a.Simulator)
 	return a
 }
 
@@ -55,13 +42,7 @@ func atAdyen(t *testing.T, c adyensim.Config, body func(*house, *adyenAccount)) 
 }
 
 // adyen is an account of Adyen's; nil if it is none.
-func (h *house) adyen(account payment.AccountName) *adyenAccount {
-	i := slices.IndexFunc(h.adyens, func(a *adyenAccount) bool { return a.account == account })
-	if i < 0 {
-		return nil
-	}
-	return h.adyens[i]
-}
+func (h *house) adyen(account payment.AccountName) *adyenAccount { return at(h.adyens, account) }
 
 // spends is a request of ten euro by a card that Adyen has stored, at the account
 // adyen. Its idempotency key is to be planted: see planted.
@@ -72,8 +53,8 @@ func spends(card string) *acquitv1.AuthorizeRequest {
 }
 
 // under are the requests that arrived under a key.
-func (a *adyenAccount) under(key payment.ProviderKey) []adyensim.Request {
-	return slices.DeleteFunc(a.Requests(), func(r adyensim.Request) bool { return r.Key != string(key) })
+func (a *adyenAccount) under(key payment.ProviderKey) []account.Request {
+	return slices.DeleteFunc(a.Requests(), func(r account.Request) bool { return r.Key != string(key) })
 }
 
 // silent has Adyen tell nothing until it is told to; see speaks.
@@ -99,23 +80,6 @@ func (h *house) posts(a *adyenAccount, to payment.AccountName, want int, events 
 	if err != nil || status != want {
 		h.Errorf("a webhook is answered with %d, want %d (%v)", status, want, err)
 	}
-}
-
-// did checks the effect log, by kinds and amounts.
-func (h *house) did(a *adyenAccount, want ...adyensim.Effect) {
-	h.Helper()
-	var got []adyensim.Effect
-	for _, e := range a.Effects() {
-		got = append(got, adyensim.Effect{Kind: e.Kind, Amount: e.Amount})
-	}
-	if !slices.Equal(got, want) {
-		h.Errorf("moved %+v, want %+v", got, want)
-	}
-}
-
-// effect is one at Adyen.
-func effect(kind adyensim.Kind, units int64) adyensim.Effect {
-	return adyensim.Effect{Kind: kind, Amount: units}
 }
 
 // alerts are how often somebody was called, by the row of the mapping table.

@@ -12,6 +12,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -22,7 +23,7 @@ type abandoned struct {
 	slow    time.Duration    // it arrives this late
 	state   string
 	row     string
-	moved   []adyensim.Effect
+	moved   []account.Effect
 	cancels int // under keys of their own
 }
 
@@ -35,7 +36,7 @@ type abandoned struct {
 func TestAbandonedAtAdyen(t *testing.T) {
 	t.Parallel()
 	const gone, refused = "adyen.fenced.technical_cancel", "adyen.authorize.refused_2"
-	released := []adyensim.Effect{effect("hold", 1000), effect("release", 1000)}
+	released := []account.Effect{effect("hold", 1000), effect("release", 1000)}
 	cancelled := func(faults ...adyensim.Fault) abandoned {
 		return abandoned{"card_ok", append([]adyensim.Fault{adyensim.FaultHangAfter}, faults...), 0, "FAILED", gone, released, 1}
 	}
@@ -91,7 +92,7 @@ func (h *house) abandoned(a *adyenAccount, c abandoned, how adyensim.Steering) {
 			h.Errorf("step %d, %s, was sent as %+v", i, s.Name, sent)
 		}
 	}
-	h.did(a, c.moved...)
+	h.moved(a, c.moved...)
 	if all := h.dump().Attention; len(all) > 0 {
 		h.Errorf("people were told %+v", all)
 	}
@@ -152,7 +153,7 @@ func TestAuthorisationToldAroundTheCancelAtAdyen(t *testing.T) {
 				}
 				p := h.processes[1]
 				p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"FAILED", "adyen.fenced.technical_cancel", "no_effect_sticky", 0}, sums{Status: "FAILED"})
-				h.did(a, effect("hold", 1000), effect("release", 1000))
+				h.moved(a, effect("hold", 1000), effect("release", 1000))
 			})
 		})
 	}
@@ -188,7 +189,7 @@ func TestACaptureThatIsToldWhileCancellingAtAdyen(t *testing.T) {
 				}
 				id := string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID)
 				p.shows(id, seen{"SUCCEEDED", "adyen.fenced.capture", "effect", 1}, sums{"CAPTURED", 1000, 1000, 0, 0, 0})
-				h.did(a, effect("charge", 1000))
+				h.moved(a, effect("charge", 1000))
 				if all := h.dump().Attention; len(all) > 0 {
 					t.Errorf("people were told %+v", all)
 				}
@@ -214,7 +215,7 @@ func TestAHoldThatIsToldInTimeAtAdyen(t *testing.T) {
 		p.shows(string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID), seen{"SUCCEEDED", "adyen.query.authorisation", "effect", 1}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0})
 		h.sweeps("three")
 		time.Sleep(time.Hour)
-		h.did(a, effect("hold", 1000))
+		h.moved(a, effect("hold", 1000))
 		if n := len(a.Requests()); n != 1 {
 			t.Errorf("%d requests", n)
 		}

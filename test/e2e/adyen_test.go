@@ -10,6 +10,7 @@ import (
 	gocmpopts "github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/grpc/codes"
 
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -28,8 +29,8 @@ type turn struct {
 type course struct {
 	card       string
 	turns      []turn
-	moved      []adyensim.Effect // after the hold
-	refundable int64             // in the end
+	moved      []account.Effect // after the hold
+	refundable int64            // in the end
 	alerts     map[string]int64
 }
 
@@ -49,32 +50,32 @@ func TestCoursesAtAdyen(t *testing.T) {
 			capture,
 			{"refund", 300, sums{"CAPTURED", 1000, 1000, 0, 300, 0}, "SUCCEEDED", "query.refund", sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 0, 0}},
 			{"refund", 0, sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 700, 0}, "SUCCEEDED", "query.refund", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}},
-		}, []adyensim.Effect{effect("capture", 1000), effect("refund", 300), effect("refund", 700)}, 0, nil},
+		}, []account.Effect{effect("capture", 1000), effect("refund", 300), effect("refund", 700)}, 0, nil},
 		"captured in part, the rest released": {"card_ok", []turn{
 			{"capture finally", 400, capturing, "SUCCEEDED", "query.capture", sums{"CAPTURED", 400, 400, 0, 0, 600}},
-		}, []adyensim.Effect{effect("capture", 400), effect("release", 600)}, 400, nil},
+		}, []account.Effect{effect("capture", 400), effect("release", 600)}, 400, nil},
 		"voided": {"card_ok", []turn{
 			{"void", 0, held1000, "SUCCEEDED", "query.cancellation", sums{"VOIDED", 0, 0, 0, 0, 1000}},
-		}, []adyensim.Effect{effect("release", 1000)}, 0, nil},
+		}, []account.Effect{effect("release", 1000)}, 0, nil},
 		"capture refused, then voided": {"card_capture_refused", []turn{
 			{"capture", 0, capturing, "FAILED", "query.capture_refused", held1000},
 			{"void", 0, held1000, "SUCCEEDED", "query.cancellation", sums{"VOIDED", 0, 0, 0, 0, 1000}},
-		}, []adyensim.Effect{effect("release", 1000)}, 0, map[string]int64{"adyen.query.capture_refused": 1}},
+		}, []account.Effect{effect("release", 1000)}, 0, map[string]int64{"adyen.query.capture_refused": 1}},
 		"capture that fails later": {"card_capture_failed", []turn{
 			{"capture", 0, capturing, "SUCCEEDED", "query.capture", sums{"AUTHORIZED", 1000, 1000, 0, 0, 0}}, // which was undone
-		}, []adyensim.Effect{effect("capture", 1000), effect("capture_failed", 1000)}, 0, map[string]int64{"adyen.query.capture_failed": 1}},
+		}, []account.Effect{effect("capture", 1000), effect("capture_failed", 1000)}, 0, map[string]int64{"adyen.query.capture_failed": 1}},
 		"refund refused": {"card_refund_refused", []turn{
 			capture,
 			{"refund", 400, sums{"CAPTURED", 1000, 1000, 0, 400, 0}, "FAILED", "query.refund_refused", captured1000},
-		}, []adyensim.Effect{effect("capture", 1000)}, 1000, map[string]int64{"adyen.query.refund_refused": 1}},
+		}, []account.Effect{effect("capture", 1000)}, 1000, map[string]int64{"adyen.query.refund_refused": 1}},
 		"refund that fails later": {"card_refund_failed", []turn{
 			capture,
 			{"refund", 0, refunding, "SUCCEEDED", "query.refund", refunded1000},
-		}, []adyensim.Effect{effect("capture", 1000), effect("refund", 1000), effect("refund_failed", 1000)}, 1000, map[string]int64{"adyen.query.refund_failed": 1}},
+		}, []account.Effect{effect("capture", 1000), effect("refund", 1000), effect("refund_failed", 1000)}, 1000, map[string]int64{"adyen.query.refund_failed": 1}},
 		"refund that comes back": {"card_refund_reversed", []turn{
 			capture,
 			{"refund", 0, refunding, "SUCCEEDED", "query.refund", refunded1000},
-		}, []adyensim.Effect{effect("capture", 1000), effect("refund", 1000), effect("refund_failed", 1000)}, 1000, map[string]int64{"adyen.query.refund_reversed": 1}},
+		}, []account.Effect{effect("capture", 1000), effect("refund", 1000), effect("refund_failed", 1000)}, 1000, map[string]int64{"adyen.query.refund_reversed": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,7 +109,7 @@ func (h *house) takes(a *adyenAccount, c course) {
 			h.Errorf("%s again: the same bytes: %t, %d requests more", s.verb, string(again.bytes) == string(first.bytes), len(a.Requests())-arrived)
 		}
 	}
-	h.did(a, append([]adyensim.Effect{effect("hold", 1000)}, c.moved...)...)
+	h.moved(a, append([]account.Effect{effect("hold", 1000)}, c.moved...)...)
 	if diff := gocmp.Diff(c.alerts, h.alerts(), gocmpopts.EquateEmpty()); diff != "" {
 		h.Errorf("alerts (-want +got):\n%s", diff)
 	}
@@ -171,7 +172,7 @@ func TestDeclinesAtAdyen(t *testing.T) {
 				if again := p.authorize(h.Context(), planted("a"), spends(card)); string(again.bytes) != string(first.bytes) || len(a.Requests()) != 1 {
 					t.Errorf("the same bytes: %t, %d requests", string(again.bytes) == string(first.bytes), len(a.Requests()))
 				}
-				h.did(a)
+				h.moved(a)
 				if got := h.results(); got["noted"] != 1 || len(h.dump().Attention) > 0 {
 					t.Errorf("counted %v; to look at: %+v", got, h.dump().Attention)
 				}
@@ -197,6 +198,6 @@ func TestAnOpenCaptureIsUnsupportedAtAdyen(t *testing.T) {
 		h.speaks(a)
 		p.shows(id, seen{"SUCCEEDED", "adyen.query.capture", "effect", 1}, sums{"CAPTURED", 400, 400, 0, 0, 600})
 		p.order(h.Context(), planted("c2"), "capture", id, 600).refused(codes.FailedPrecondition, "PAYMENT_NOT_CAPTURABLE", "")
-		h.did(a, effect("hold", 1000), effect("capture", 400), effect("release", 600))
+		h.moved(a, effect("hold", 1000), effect("capture", 400), effect("release", 600))
 	})
 }

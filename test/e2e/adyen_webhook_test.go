@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	adyensim "github.com/acquitpay/acquit/test/simulators/adyen"
 )
 
@@ -24,13 +25,13 @@ func TestWebhooksAndAnswersAtAdyen(t *testing.T) {
 		for card, c := range map[string]struct {
 			state string
 			of    sums
-			moved []adyensim.Effect
+			moved []account.Effect
 		}{
-			"card_ok":              {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []adyensim.Effect{effect("hold", 1000)}},
-			"fault_drop_after":     {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []adyensim.Effect{effect("hold", 1000)}},
+			"card_ok":              {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []account.Effect{effect("hold", 1000)}},
+			"fault_drop_after":     {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []account.Effect{effect("hold", 1000)}},
 			"card_refused_balance": {"DECLINED", sums{Status: "DECLINED"}, nil},
-			"card_partial":         {"SUCCEEDED", sums{"AUTHORIZED", 400, 0, 0, 0, 0}, []adyensim.Effect{effect("hold", 400)}},
-			"card_pending":         {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []adyensim.Effect{effect("hold", 1000)}},
+			"card_partial":         {"SUCCEEDED", sums{"AUTHORIZED", 400, 0, 0, 0, 0}, []account.Effect{effect("hold", 400)}},
+			"card_pending":         {"SUCCEEDED", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []account.Effect{effect("hold", 1000)}},
 			"card_pending_refused": {"DECLINED", sums{Status: "DECLINED"}, nil},
 		} {
 			t.Run(fmt.Sprintf("%s, %+v", card, how), func(t *testing.T) {
@@ -51,7 +52,7 @@ func TestWebhooksAndAnswersAtAdyen(t *testing.T) {
 					if again := p.authorize(h.Context(), planted("a"), spends(card)); string(again.bytes) != string(first.bytes) {
 						t.Error("the answer is another one later")
 					}
-					h.did(a, c.moved...)
+					h.moved(a, c.moved...)
 					if all := h.dump().Attention; len(all) > 0 {
 						t.Errorf("people were told %+v", all)
 					}
@@ -93,7 +94,7 @@ func TestWebhooksInAnyOrderAtAdyen(t *testing.T) {
 			t.Errorf("counted %v, %d writes, to look at: %+v", got, after.Writes-before.Writes, after.Attention)
 		}
 		p.shows(id, seen{"SUCCEEDED", "adyen.query.refund", "effect", 1}, sums{"PARTIALLY_REFUNDED", 800, 800, 300, 0, 200})
-		h.did(a, effect("hold", 1000), effect("capture", 800), effect("release", 200), effect("refund", 300))
+		h.moved(a, effect("hold", 1000), effect("capture", 800), effect("release", 200), effect("refund", 300))
 	})
 }
 

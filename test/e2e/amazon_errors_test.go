@@ -151,7 +151,7 @@ func TestReferencesAtAmazonPay(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.writes("")[0].Body), &body); err != nil || body.Metadata.Reference != string(h.operation(payment.IdempotencyKey(planted("a"))).Reference) {
 			t.Errorf("the charge is of %q (%v)", body.Metadata.Reference, err)
 		}
-		h.shifted(a, shift("hold", 1000), shift("capture", 1000), shift("refund", 1000))
+		h.moved(a, effect("hold", 1000), effect("capture", 1000), effect("refund", 1000))
 		if err := a.SettleRefund(h.objectOf(a), ""); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 )
 
@@ -63,7 +64,7 @@ func TestFaultsAtAmazonPay(t *testing.T) {
 					if again := p.authorize(h.Context(), planted("a"), r); stored && string(again.bytes) != string(first.bytes) {
 						t.Errorf("the same key again: %s, other bytes than %s", again.state(), first.state())
 					}
-					h.shifted(a, shift(kind, 1000))
+					h.moved(a, effect(kind, 1000))
 				})
 			})
 		}
@@ -75,22 +76,8 @@ func TestFaultsAtAmazonPay(t *testing.T) {
 // longer than acquit waits for an answer.
 func TestAKeyInUseAtAmazonPay(t *testing.T) {
 	t.Parallel()
-	slow := true
-	c := amazonsim.Config{Executing: func(string) {
-		if slow {
-			slow = false
-			time.Sleep(24 * time.Second)
-		}
-	}}
-	atAmazon(t, c, func(h *house, a *amazonAccount) {
-		p := h.sweeps("one")
-		if got := p.insist(h.Context(), planted("a"), buys("S01-1234567-1234567")).state(); got != "SUCCEEDED" {
-			t.Errorf("got %s", got)
-		}
-		if !slices.ContainsFunc(a.Requests(), func(r amazonsim.Request) bool { return r.Status == 425 }) {
-			t.Errorf("no copy met another: %+v", a.Requests())
-		}
-		h.shifted(a, shift(amazonsim.KindHold, 1000))
+	atAmazon(t, amazonsim.Config{Executing: slowly()}, func(h *house, a *amazonAccount) {
+		h.copiesMeet(a, buys("S01-1234567-1234567"), 425)
 	})
 }
 
@@ -101,19 +88,7 @@ func TestAKeyInUseAtAmazonPay(t *testing.T) {
 func TestAKeyOfAnotherRequestAtAmazonPay(t *testing.T) {
 	t.Parallel()
 	atAmazon(t, amazonsim.Config{}, func(h *house, a *amazonAccount) {
-		key, _ := h.keys.ProviderKey("default", payment.MethodAuthorize, payment.IdempotencyKey(planted("a")), "amazon", payment.StepMain)
-		a.TakeKey(string(key))
-		id := h.one().authorize(h.Context(), planted("a"), buys("S01-1234567-1234567")).answer().GetPayment().GetPaymentId()
-		h.store.Crash("one") // or it would have its share of what is due
-		time.Sleep(8 * 24 * time.Hour)
-		p := h.sweeps("two")
-		time.Sleep(time.Hour)
-		p.shows(id, seen{"UNKNOWN", "amazonpay.any.duplicate_idempotency_key", "unknown", 1}, sums{Status: "UNKNOWN"})
-		h.toldStuck()
-		if n := len(a.Requests()); n != 1 || h.alerts()["amazonpay.any.duplicate_idempotency_key"] != 1 {
-			t.Errorf("%d requests, alerts %v", n, h.alerts())
-		}
-		h.shifted(a)
+		h.findsKeyUsed(a, "amazon", buys("S01-1234567-1234567"), "amazonpay.any.duplicate_idempotency_key")
 	})
 }
 
@@ -128,11 +103,11 @@ func TestOrdersSurviveAmazonsFaults(t *testing.T) {
 			for verb, c := range map[string]struct {
 				state string
 				of    sums
-				moved []amazonsim.Effect
+				moved []account.Effect
 			}{
-				"capture": {"SUCCEEDED", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []amazonsim.Effect{shift("hold", 1000), shift("capture", 1000)}},
-				"void":    {"SUCCEEDED", sums{"VOIDED", 0, 0, 0, 0, 1000}, []amazonsim.Effect{shift("hold", 1000), shift("release", 1000)}},
-				"refund":  {"PENDING", sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, []amazonsim.Effect{shift("hold", 1000), shift("capture", 1000), shift("refund", 1000)}},
+				"capture": {"SUCCEEDED", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []account.Effect{effect("hold", 1000), effect("capture", 1000)}},
+				"void":    {"SUCCEEDED", sums{"VOIDED", 0, 0, 0, 0, 1000}, []account.Effect{effect("hold", 1000), effect("release", 1000)}},
+				"refund":  {"PENDING", sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, []account.Effect{effect("hold", 1000), effect("capture", 1000), effect("refund", 1000)}},
 			} {
 				t.Run(fmt.Sprintf("%s_%s_%d", verb, fault, times), func(t *testing.T) {
 					t.Parallel()
@@ -148,7 +123,7 @@ func TestOrdersSurviveAmazonsFaults(t *testing.T) {
 						}
 						time.Sleep(10 * time.Minute)
 						h.orderStands(p, id, c.state, c.of)
-						if h.shifted(a, c.moved...); verb == "refund" {
+						if h.moved(a, c.moved...); verb == "refund" {
 							h.refundEnds(p, a, id)
 						}
 					})

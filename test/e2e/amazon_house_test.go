@@ -2,11 +2,9 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +13,7 @@ import (
 	"github.com/acquitpay/acquit/providers"
 	"github.com/acquitpay/acquit/providers/amazonpay"
 	"github.com/acquitpay/acquit/providers/amazonpay/amazonpaytest"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 )
 
@@ -45,17 +44,7 @@ func newAmazon(h *house, account payment.AccountName, c amazonsim.Config) *amazo
 	}
 	a.merchant, a.region, a.fetch = amazonpaytest.MerchantID, "eu", a.sns.Fetch
 	a.sns.Topic = string(a.webhookSecret())
-	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := server.Serve(a.pipes); !errors.Is(err, http.ErrServerClosed) {
-			h.Errorf("account %s: %v", account, err)
-		}
-	})
-	h.Cleanup(func() {
-		_ = server.Close()
-		serving.Wait()
-	})
+	h.serves(a.remote, s)
 	return a
 }
 
@@ -66,13 +55,7 @@ func atAmazon(t *testing.T, c amazonsim.Config, body func(*house, *amazonAccount
 }
 
 // amazon is an account of Amazon Pay's; nil if it is none.
-func (h *house) amazon(account payment.AccountName) *amazonAccount {
-	i := slices.IndexFunc(h.amazons, func(a *amazonAccount) bool { return a.account == account })
-	if i < 0 {
-		return nil
-	}
-	return h.amazons[i]
-}
+func (h *house) amazon(account payment.AccountName) *amazonAccount { return at(h.amazons, account) }
 
 // buys is a request of ten euro on a charge permission, at the account amazon. Its
 // idempotency key is to be planted: see planted.
@@ -85,8 +68,8 @@ func buys(permission string, change ...func(*acquitv1.AuthorizeRequest)) *acquit
 }
 
 // writes are the requests that can have an effect, under a key; all of them under "".
-func (a *amazonAccount) writes(key payment.ProviderKey) []amazonsim.Request {
-	return slices.DeleteFunc(a.Requests(), func(r amazonsim.Request) bool {
+func (a *amazonAccount) writes(key payment.ProviderKey) []account.Request {
+	return slices.DeleteFunc(a.Requests(), func(r account.Request) bool {
 		return r.Method == http.MethodGet || (key != "" && r.Key != string(key))
 	})
 }
@@ -134,23 +117,6 @@ func (h *house) carries(account payment.AccountName, d providers.Delivery) (stat
 	}
 	defer resp.Body.Close()
 	return resp.StatusCode
-}
-
-// shifted checks the effect log, by kinds and amounts.
-func (h *house) shifted(a *amazonAccount, want ...amazonsim.Effect) {
-	h.Helper()
-	var got []amazonsim.Effect
-	for _, e := range a.Effects() {
-		got = append(got, amazonsim.Effect{Kind: e.Kind, Amount: e.Amount})
-	}
-	if !slices.Equal(got, want) {
-		h.Errorf("moved %+v, want %+v", got, want)
-	}
-}
-
-// shift is an effect at Amazon Pay.
-func shift(kind amazonsim.Kind, units int64) amazonsim.Effect {
-	return amazonsim.Effect{Kind: kind, Amount: units}
 }
 
 // objectOf is Amazon's id of what a call made, last of all.

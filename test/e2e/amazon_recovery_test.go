@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 )
 
@@ -15,7 +16,7 @@ type deserted struct {
 	permission string
 	faults     []amazonsim.Fault // of the call, the next ones of what follows
 	state      string
-	moved      []amazonsim.Effect
+	moved      []account.Effect
 }
 
 // Goal: an authorization whose answer is lost, and for which nobody waits, leaves no
@@ -25,7 +26,7 @@ type deserted struct {
 // the cancel.
 func TestDesertedAtAmazonPay(t *testing.T) {
 	t.Parallel()
-	released := []amazonsim.Effect{shift("hold", 1000), shift("release", 1000)}
+	released := []account.Effect{effect("hold", 1000), effect("release", 1000)}
 	cancelled := func(faults ...amazonsim.Fault) deserted {
 		return deserted{"S01-1234567-1234567", append([]amazonsim.Fault{amazonsim.FaultHangAfter}, faults...), "FAILED", released}
 	}
@@ -67,7 +68,7 @@ func (h *house) deserted(a *amazonAccount, c deserted) {
 	if string(op.State) != c.state {
 		h.Errorf("%s by %q, want %s (%s)", op.State, op.Current().MappingRow, c.state, op.ParkReason)
 	}
-	h.shifted(a, c.moved...)
+	h.moved(a, c.moved...)
 	if all := h.dump().Attention; len(all) > 0 {
 		h.Errorf("people were told %+v", all)
 	}
@@ -86,12 +87,12 @@ func TestTakenUpAgainAtAmazonPay(t *testing.T) {
 	for verb, c := range map[string]struct {
 		of    sums
 		state string
-		moved []amazonsim.Effect
+		moved []account.Effect
 	}{
-		"authorize": {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, "SUCCEEDED", []amazonsim.Effect{shift("hold", 1000)}},
-		"capture":   {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, "SUCCEEDED", []amazonsim.Effect{shift("hold", 1000), shift("capture", 1000)}},
-		"void":      {sums{"VOIDED", 0, 0, 0, 0, 1000}, "SUCCEEDED", []amazonsim.Effect{shift("hold", 1000), shift("release", 1000)}},
-		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, "PENDING", []amazonsim.Effect{shift("hold", 1000), shift("capture", 1000), shift("refund", 1000)}},
+		"authorize": {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, "SUCCEEDED", []account.Effect{effect("hold", 1000)}},
+		"capture":   {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, "SUCCEEDED", []account.Effect{effect("hold", 1000), effect("capture", 1000)}},
+		"void":      {sums{"VOIDED", 0, 0, 0, 0, 1000}, "SUCCEEDED", []account.Effect{effect("hold", 1000), effect("release", 1000)}},
+		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 1000, 0}, "PENDING", []account.Effect{effect("hold", 1000), effect("capture", 1000), effect("refund", 1000)}},
 	} {
 		t.Run(verb, func(t *testing.T) {
 			t.Parallel()
@@ -120,7 +121,7 @@ func TestTakenUpAgainAtAmazonPay(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				id = string(h.operation(payment.IdempotencyKey(planted("a"))).PaymentID)
 				h.orderStands(p, id, c.state, c.of)
-				if h.shifted(a, c.moved...); verb == "refund" {
+				if h.moved(a, c.moved...); verb == "refund" {
 					h.refundEnds(p, a, id)
 				}
 			})

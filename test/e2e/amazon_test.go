@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	amazonsim "github.com/acquitpay/acquit/test/simulators/amazonpay"
 )
 
@@ -32,7 +33,7 @@ type stage struct {
 type journey struct {
 	permission string
 	stages     []stage
-	moved      []amazonsim.Effect // after the hold
+	moved      []account.Effect // after the hold
 	alerts     map[string]int64
 }
 
@@ -46,12 +47,12 @@ func captureDecided(a *amazonAccount, object, reason string) error {
 
 // journeys are the ways that a payment can go.
 func journeys() map[string]journey {
-	const effect, pending, none = "effect", "pending", "no_effect_sticky"
+	const proven, pending, none = "effect", "pending", "no_effect_sticky"
 	held, captured := sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}
 	capturing, refunding := sums{"AUTHORIZED", 1000, 0, 0, 1000, 0}, sums{"CAPTURED", 1000, 1000, 0, 1000, 0}
-	capture := stage{verb: "capture", op: seen{"SUCCEEDED", "capture.captured", effect, 1}, of: captured}
+	capture := stage{verb: "capture", op: seen{"SUCCEEDED", "capture.captured", proven, 1}, of: captured}
 	refund := func(units int64, of sums, reason, row string, then sums) stage {
-		state, evidence := "SUCCEEDED", effect
+		state, evidence := "SUCCEEDED", proven
 		if reason != "" {
 			state, evidence = "FAILED", none
 		}
@@ -65,27 +66,27 @@ func journeys() map[string]journey {
 			capture,
 			refund(300, sums{"CAPTURED", 1000, 1000, 0, 300, 0}, "", "query.refunded", sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 0, 0}),
 			refund(0, sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 700, 0}, "", "query.refunded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}),
-		}, []amazonsim.Effect{shift("capture", 1000), shift("refund", 300), shift("refund", 700)}, nil},
+		}, []account.Effect{effect("capture", 1000), effect("refund", 300), effect("refund", 700)}, nil},
 		"captured in part, the rest released": {"S01-1234567-1234567", []stage{
-			{verb: "capture finally", units: 400, op: seen{"SUCCEEDED", "capture.captured", effect, 1}, of: sums{"CAPTURED", 400, 400, 0, 0, 600}},
-		}, []amazonsim.Effect{shift("capture", 400), shift("release", 600)}, nil},
+			{verb: "capture finally", units: 400, op: seen{"SUCCEEDED", "capture.captured", proven, 1}, of: sums{"CAPTURED", 400, 400, 0, 0, 600}},
+		}, []account.Effect{effect("capture", 400), effect("release", 600)}, nil},
 		"voided": {"S01-1234567-1234567", []stage{
-			{verb: "void", op: seen{"SUCCEEDED", "void.void_canceled", effect, 1}, of: sums{"VOIDED", 0, 0, 0, 0, 1000}},
-		}, []amazonsim.Effect{shift("release", 1000)}, nil},
+			{verb: "void", op: seen{"SUCCEEDED", "void.void_canceled", proven, 1}, of: sums{"VOIDED", 0, 0, 0, 0, 1000}},
+		}, []account.Effect{effect("release", 1000)}, nil},
 		"captured later": {"S01-CAPTURE-LATER", []stage{
-			later("", "SUCCEEDED", "query.capture_captured", effect, captured),
-		}, []amazonsim.Effect{shift("capture", 1000)}, nil},
+			later("", "SUCCEEDED", "query.capture_captured", proven, captured),
+		}, []account.Effect{effect("capture", 1000)}, nil},
 		"capture declined later": {"S01-CAPTURE-LATER", []stage{
 			later("ProcessingFailure", "FAILED", "query.capture_declined_processing_failure", none, held),
-		}, []amazonsim.Effect{shift("release", 1000)}, map[string]int64{"amazonpay.query.capture_declined_processing_failure": 1}},
+		}, []account.Effect{effect("release", 1000)}, map[string]int64{"amazonpay.query.capture_declined_processing_failure": 1}},
 		"capture declined": {"S01-CAPTURE-AMAZONREJECTED", []stage{
 			{verb: "capture", op: seen{"FAILED", "capture.capture_declined_amazon_rejected", none, 1}, of: held},
-		}, []amazonsim.Effect{shift("release", 1000)}, map[string]int64{"amazonpay.capture.capture_declined_amazon_rejected": 1}},
+		}, []account.Effect{effect("release", 1000)}, map[string]int64{"amazonpay.capture.capture_declined_amazon_rejected": 1}},
 		"refund declined": {"S01-1234567-1234567", []stage{
 			capture,
 			refund(400, sums{"CAPTURED", 1000, 1000, 0, 400, 0}, "AmazonRejected", "query.refund_declined_amazon_rejected", captured),
 			refund(0, refunding, "", "query.refunded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}),
-		}, []amazonsim.Effect{shift("capture", 1000), shift("refund", 400), shift("refund_declined", 400), shift("refund", 1000)}, map[string]int64{"amazonpay.query.refund_declined_amazon_rejected": 1}},
+		}, []account.Effect{effect("capture", 1000), effect("refund", 400), effect("refund_declined", 400), effect("refund", 1000)}, map[string]int64{"amazonpay.query.refund_declined_amazon_rejected": 1}},
 	}
 }
 
@@ -130,7 +131,7 @@ func (h *house) journey(a *amazonAccount, j journey, told bool) {
 			h.Errorf("%s again: the same bytes: %t, %d requests more", s.verb, string(again.bytes) == string(first.bytes), len(a.writes(""))-written)
 		}
 	}
-	h.shifted(a, append([]amazonsim.Effect{shift("hold", 1000)}, j.moved...)...)
+	h.moved(a, append([]account.Effect{effect("hold", 1000)}, j.moved...)...)
 	if diff := gocmp.Diff(j.alerts, h.alerts(), gocmpopts.EquateEmpty()); diff != "" {
 		h.Errorf("alerts (-want +got):\n%s", diff)
 	}
@@ -236,7 +237,7 @@ func TestDeclinesAtAmazonPay(t *testing.T) {
 					if again := p.authorize(h.Context(), planted("a"), buys(permission)); string(again.bytes) != string(first.bytes) || len(a.Requests()) != 1 {
 						t.Errorf("the same bytes: %t, %d requests", string(again.bytes) == string(first.bytes), len(a.Requests()))
 					}
-					h.shifted(a)
+					h.moved(a)
 				})
 			})
 		}
@@ -258,7 +259,7 @@ func TestTakesAtOnceAtAmazonPay(t *testing.T) {
 		h.notifies(a)
 		time.Sleep(6 * time.Second)
 		p.shows(id, seen{"SUCCEEDED", "amazonpay.query.refunded", "effect", 1}, sums{"PARTIALLY_REFUNDED", 1000, 1000, 250, 0, 0})
-		h.shifted(a, shift("charge", 1000), shift("refund", 250))
+		h.moved(a, effect("charge", 1000), effect("refund", 250))
 	})
 }
 
@@ -287,6 +288,6 @@ func TestUnsupportedAtAmazonPay(t *testing.T) {
 		if n := len(a.Requests()); n != 1 {
 			t.Errorf("%d requests", n)
 		}
-		h.shifted(a, shift("hold", 1000))
+		h.moved(a, effect("hold", 1000))
 	})
 }

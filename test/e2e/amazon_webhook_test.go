@@ -148,7 +148,7 @@ func TestANotificationBeforeItsAnswerAtAmazonPay(t *testing.T) {
 		if err := p.matchesOrphans(); err != nil || len(h.dump().Attention) != 0 {
 			t.Errorf("%v; to look at: %+v", err, h.dump().Attention)
 		}
-		h.shifted(a, shift("charge", 1000), shift("refund", 1000))
+		h.moved(a, effect("charge", 1000), effect("refund", 1000))
 	})
 }
 

@@ -110,7 +110,7 @@ func TestAVoidBeforeTheShopperReturnsToAdyen(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		h.calledOff(p, id, "SUCCEEDED", "FAILED")
 		p.returns(planted("late"), id, brought).refused(codes.FailedPrecondition, "PAYMENT_NOT_COMPLETABLE", "")
-		h.did(a)
+		h.moved(a)
 	})
 }
 

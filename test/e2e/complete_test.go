@@ -10,6 +10,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -150,7 +151,7 @@ func TestACompletionLooksAtStripe(t *testing.T) {
 	for name, c := range map[string]struct {
 		change []func(*acquitv1.AuthorizeRequest)
 		status string
-		moved  stripesim.Effect
+		moved  account.Effect
 	}{
 		"held":     {nil, "AUTHORIZED", held()},
 		"captured": {[]func(*acquitv1.AuthorizeRequest){automatic}, "CAPTURED", charged()},

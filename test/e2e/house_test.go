@@ -103,7 +103,7 @@ func inHouse(t *testing.T, s setting, body func(*house)) {
 		h := newHouse(t)
 		for i, name := range s.accounts {
 			if s.of(stripe.Name, s.stripe != nil, name) {
-				h.stripes = append(h.stripes, newStripe(t, name, *s.stripe))
+				h.stripes = append(h.stripes, newStripe(h, name, *s.stripe))
 				continue
 			}
 			if s.of(adyen.Name, s.adyen != nil, name) {

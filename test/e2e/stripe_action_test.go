@@ -8,6 +8,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -62,7 +63,7 @@ func TestAShopperActsAtStripe(t *testing.T) {
 		page   bool
 		row    string
 		of     sums
-		moved  stripesim.Effect
+		moved  account.Effect
 	}{
 		"on a page, held":     {[]func(*acquitv1.AuthorizeRequest){onAPage}, true, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held()},
 		"in the library":      {nil, false, "requires_capture", sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, held()},

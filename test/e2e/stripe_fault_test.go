@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -127,28 +128,8 @@ func TestAStored500AtStripe(t *testing.T) {
 // that takes longer than acquit waits for an answer.
 func TestAKeyInUseAtStripe(t *testing.T) {
 	t.Parallel()
-	slow := true
-	c := stripesim.Config{Executing: func(string) {
-		if slow {
-			slow = false
-			time.Sleep(24 * time.Second)
-		}
-	}}
-	atStripe(t, c, func(h *house, a *stripeAccount) {
-		p := h.sweeps("one")
-		if got := p.insist(h.Context(), planted("a"), pays("pm_card_visa")).state(); got != "SUCCEEDED" {
-			t.Errorf("got %s", got)
-		}
-		met := 0
-		for _, r := range a.writes("") {
-			if r.Status == 409 {
-				met++
-			}
-		}
-		if met == 0 {
-			t.Errorf("no copy met another: %+v", a.writes(""))
-		}
-		h.moved(a, held())
+	atStripe(t, stripesim.Config{Executing: slowly()}, func(h *house, a *stripeAccount) {
+		h.copiesMeet(a, pays("pm_card_visa"), 409)
 	})
 }
 
@@ -205,11 +186,11 @@ func TestOrdersSurviveStripesFaults(t *testing.T) {
 	for verb, c := range map[string]struct {
 		row, looked string
 		of          sums
-		moved       []stripesim.Effect
+		moved       []account.Effect
 	}{
-		"capture": {"capture.succeeded", "query.capture_succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(), taken(1000)}},
-		"void":    {"void.canceled", "query.void_canceled", sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(), released(1000)}},
-		"refund":  {"refund.succeeded", "query.refund_succeeded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(), refunded(1000)}},
+		"capture": {"capture.succeeded", "query.capture_succeeded", sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []account.Effect{held(), taken(1000)}},
+		"void":    {"void.canceled", "query.void_canceled", sums{"VOIDED", 0, 0, 0, 0, 1000}, []account.Effect{held(), released(1000)}},
+		"refund":  {"refund.succeeded", "query.refund_succeeded", sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []account.Effect{charged(), refunded(1000)}},
 	} {
 		for _, f := range faults {
 			t.Run(verb+"_"+string(f), func(t *testing.T) {

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/orchestrator/reconcile"
 	"github.com/acquitpay/acquit/providers/stripe"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -30,20 +30,10 @@ type stripeAccount struct {
 	*stripesim.Simulator
 }
 
-func newStripe(t *testing.T, account payment.AccountName, c stripesim.Config) *stripeAccount {
-	t.Helper()
+func newStripe(h *house, account payment.AccountName, c stripesim.Config) *stripeAccount {
+	h.Helper()
 	a := &stripeAccount{remote: newRemote(account, stripe.Name, stripeCredential), Simulator: stripesim.New(c)}
-	s := &http.Server{Handler: a.Simulator, ReadHeaderTimeout: time.Minute}
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		if err := s.Serve(a.pipes); !errors.Is(err, http.ErrServerClosed) {
-			t.Errorf("account %s: %v", account, err)
-		}
-	})
-	t.Cleanup(func() {
-		_ = s.Close()
-		serving.Wait()
-	})
+	h.serves(a.remote, a.Simulator)
 	return a
 }
 
@@ -54,17 +44,11 @@ func atStripe(t *testing.T, c stripesim.Config, body func(*house, *stripeAccount
 }
 
 // stripe is an account of Stripe's; nil if it is none.
-func (h *house) stripe(account payment.AccountName) *stripeAccount {
-	i := slices.IndexFunc(h.stripes, func(a *stripeAccount) bool { return a.account == account })
-	if i < 0 {
-		return nil
-	}
-	return h.stripes[i]
-}
+func (h *house) stripe(account payment.AccountName) *stripeAccount { return at(h.stripes, account) }
 
 // writes are the requests that can have an effect, under a key; all of them under "".
-func (a *stripeAccount) writes(key payment.ProviderKey) []stripesim.Request {
-	return slices.DeleteFunc(a.Requests(), func(r stripesim.Request) bool {
+func (a *stripeAccount) writes(key payment.ProviderKey) []account.Request {
+	return slices.DeleteFunc(a.Requests(), func(r account.Request) bool {
 		return r.Method != http.MethodPost || (key != "" && r.Key != string(key))
 	})
 }
@@ -167,36 +151,16 @@ func (h *house) parked() []string {
 	return reasons
 }
 
-// moved checks the effect log, by kinds and amounts.
-func (h *house) moved(a *stripeAccount, want ...stripesim.Effect) {
-	h.Helper()
-	var got []stripesim.Effect
-	for _, e := range a.Effects() {
-		got = append(got, stripesim.Effect{Kind: e.Kind, Amount: e.Amount})
-	}
-	if !slices.Equal(got, want) {
-		h.Errorf("moved %+v, want %+v", got, want)
-	}
-}
-
 // held and charged are of the ten euro that every call asks for.
-func held() stripesim.Effect { return stripesim.Effect{Kind: stripesim.KindHold, Amount: 1000} }
+func held() account.Effect { return effect(stripesim.KindHold, 1000) }
 
-func charged() stripesim.Effect { return stripesim.Effect{Kind: stripesim.KindCharge, Amount: 1000} }
+func charged() account.Effect { return effect(stripesim.KindCharge, 1000) }
 
 // taken and the others are of so much.
-func taken(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindCapture, Amount: units}
-}
+func taken(units int64) account.Effect { return effect(stripesim.KindCapture, units) }
 
-func released(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindRelease, Amount: units}
-}
+func released(units int64) account.Effect { return effect(stripesim.KindRelease, units) }
 
-func refunded(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindRefund, Amount: units}
-}
+func refunded(units int64) account.Effect { return effect(stripesim.KindRefund, units) }
 
-func bounced(units int64) stripesim.Effect {
-	return stripesim.Effect{Kind: stripesim.KindRefundFailed, Amount: units}
-}
+func bounced(units int64) account.Effect { return effect(stripesim.KindRefundFailed, units) }

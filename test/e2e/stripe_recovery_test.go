@@ -9,6 +9,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -48,12 +49,12 @@ func TestCrashesAtStripe(t *testing.T) {
 	}
 	for verb, c := range map[string]struct {
 		before, after sums
-		moved         []stripesim.Effect // the last one is the verb's
+		moved         []account.Effect // the last one is the verb's
 	}{
-		"authorize": {sums{}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []stripesim.Effect{held()}},
-		"capture":   {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []stripesim.Effect{held(), taken(1000)}},
-		"void":      {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []stripesim.Effect{held(), released(1000)}},
-		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []stripesim.Effect{charged(), refunded(1000)}},
+		"authorize": {sums{}, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, []account.Effect{held()}},
+		"capture":   {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"CAPTURED", 1000, 1000, 0, 0, 0}, []account.Effect{held(), taken(1000)}},
+		"void":      {sums{"AUTHORIZED", 1000, 0, 0, 0, 0}, sums{"VOIDED", 0, 0, 0, 0, 1000}, []account.Effect{held(), released(1000)}},
+		"refund":    {sums{"CAPTURED", 1000, 1000, 0, 0, 0}, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}, []account.Effect{charged(), refunded(1000)}},
 	} {
 		for _, point := range points {
 			t.Run(verb+", "+string(point), func(t *testing.T) {
@@ -160,7 +161,7 @@ type late struct {
 	change []func(*acquitv1.AuthorizeRequest)
 	state  payment.State
 	row    string
-	moved  []stripesim.Effect
+	moved  []account.Effect
 	writes int // that came after it was too late
 }
 
@@ -174,20 +175,20 @@ func TestTooLateAtStripe(t *testing.T) {
 	const gone = "stripe.fenced.canceled"
 	lost, never := []stripesim.Fault{stripesim.FaultHangAfter}, []stripesim.Fault{stripesim.FaultHangBefore}
 	for name, c := range map[string]late{
-		"held, and found":                     {"pm_card_visa", lost, false, nil, "SUCCEEDED", "stripe.query.requires_capture", []stripesim.Effect{held()}, 0},
-		"held, and its id lost":               {"pm_card_visa", lost, true, nil, "FAILED", gone, []stripesim.Effect{held(), released(1000)}, 2},
-		"never arrived":                       {"pm_card_visa", never, false, nil, "FAILED", gone, []stripesim.Effect{held(), released(1000)}, 2},
+		"held, and found":                     {"pm_card_visa", lost, false, nil, "SUCCEEDED", "stripe.query.requires_capture", []account.Effect{held()}, 0},
+		"held, and its id lost":               {"pm_card_visa", lost, true, nil, "FAILED", gone, []account.Effect{held(), released(1000)}, 2},
+		"never arrived":                       {"pm_card_visa", never, false, nil, "FAILED", gone, []account.Effect{held(), released(1000)}, 2},
 		"waits for the shopper, and found":    {secure, lost, false, nil, "FAILED", gone, nil, 1},
 		"waits for the shopper, its id lost":  {secure, lost, true, nil, "FAILED", gone, nil, 2},
 		"declined, and its id lost":           {"pm_card_visa_chargeDeclinedLostCard", lost, true, nil, "DECLINED", "stripe.authorize.declined_lost_card", nil, 1},
-		"captured, and found":                 {"pm_card_visa", lost, false, []func(*acquitv1.AuthorizeRequest){automatic}, "SUCCEEDED", "stripe.query.succeeded", []stripesim.Effect{charged()}, 0},
-		"captured, and its id lost":           {"pm_card_visa", lost, true, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", []stripesim.Effect{charged()}, 0},
+		"captured, and found":                 {"pm_card_visa", lost, false, []func(*acquitv1.AuthorizeRequest){automatic}, "SUCCEEDED", "stripe.query.succeeded", []account.Effect{charged()}, 0},
+		"captured, and its id lost":           {"pm_card_visa", lost, true, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", []account.Effect{charged()}, 0},
 		"to be captured, and never arrived":   {"pm_card_visa", never, false, []func(*acquitv1.AuthorizeRequest){automatic}, "UNKNOWN", "", nil, 0},
 		"the cancel's answer is lost":         {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultDropAfter}, false, nil, "FAILED", gone, nil, 1},
 		"the cancel is lost":                  {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultDropBefore}, false, nil, "FAILED", gone, nil, 2},
 		"the cancel fails after its effect":   {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.Fault500After}, false, nil, "FAILED", gone, nil, 1},
 		"the cancel fails before its effect":  {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.Fault500Before}, false, nil, "FAILED", gone, nil, 3},
-		"a stored failure, and its id lost":   {"pm_card_visa", []stripesim.Fault{stripesim.Fault500After}, true, nil, "UNKNOWN", "stripe.any.server_error", []stripesim.Effect{held()}, -1},
+		"a stored failure, and its id lost":   {"pm_card_visa", []stripesim.Fault{stripesim.Fault500After}, true, nil, "UNKNOWN", "stripe.any.server_error", []account.Effect{held()}, -1},
 		"the cancel is limited, then allowed": {secure, []stripesim.Fault{stripesim.FaultHangAfter, stripesim.FaultRateLimit}, false, nil, "FAILED", gone, nil, 2},
 	} {
 		t.Run(name, func(t *testing.T) {

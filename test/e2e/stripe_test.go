@@ -10,6 +10,7 @@ import (
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/orchestrator/payment"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
@@ -25,7 +26,7 @@ type step struct {
 type life struct {
 	change []func(*acquitv1.AuthorizeRequest)
 	steps  []step
-	moved  []stripesim.Effect
+	moved  []account.Effect
 }
 
 // Goal: each verb moves at Stripe what was asked for, once; the payment shows it,
@@ -45,24 +46,24 @@ func TestLivesAtStripe(t *testing.T) {
 			{"capture", 0, took, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
 			{"refund", 300, gave, sums{"PARTIALLY_REFUNDED", 1000, 1000, 300, 0, 0}},
 			{"refund", 0, gave, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}},
-		}, []stripesim.Effect{held(), taken(1000), refunded(300), refunded(700)}},
+		}, []account.Effect{held(), taken(1000), refunded(300), refunded(700)}},
 		"held, captured by its whole amount": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"capture", 1000, took, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
-		}, []stripesim.Effect{held(), taken(1000)}},
+		}, []account.Effect{held(), taken(1000)}},
 		"held, captured in part, the rest released": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"capture finally", 400, took, sums{"CAPTURED", 400, 400, 0, 0, 600}},
 			{"refund", 0, gave, sums{"REFUNDED", 400, 400, 400, 0, 600}},
-		}, []stripesim.Effect{held(), taken(400), released(600), refunded(400)}},
+		}, []account.Effect{held(), taken(400), released(600), refunded(400)}},
 		"held, voided": {nil, []step{
 			{"authorize", 0, held1000, sums{"AUTHORIZED", 1000, 0, 0, 0, 0}},
 			{"void", 0, released0, sums{"VOIDED", 0, 0, 0, 0, 1000}},
-		}, []stripesim.Effect{held(), released(1000)}},
+		}, []account.Effect{held(), released(1000)}},
 		"captured at once, refunded": {[]func(*acquitv1.AuthorizeRequest){automatic}, []step{
 			{"authorize", 0, charged1000, sums{"CAPTURED", 1000, 1000, 0, 0, 0}},
 			{"refund", 0, gave, sums{"REFUNDED", 1000, 1000, 1000, 0, 0}},
-		}, []stripesim.Effect{charged(), refunded(1000)}},
+		}, []account.Effect{charged(), refunded(1000)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -125,7 +126,7 @@ func TestAHoldAtStripe(t *testing.T) {
 		if until := p.GetAuthorizationExpireTime().AsTime(); !until.Equal(began.Add(7 * 24 * time.Hour)) {
 			t.Errorf("held until %s", until)
 		}
-		if id := a.Effects()[0].Intent; p.GetProviderReference() != id || attempt.GetProviderReference() != id || p.GetAccount() != "stripe" {
+		if id := a.Effects()[0].Payment; p.GetProviderReference() != id || attempt.GetProviderReference() != id || p.GetAccount() != "stripe" {
 			t.Errorf("payment at %s by %s, attempt by %s; want %s", p.GetAccount(), p.GetProviderReference(), attempt.GetProviderReference(), id)
 		}
 		if attempt.GetHttpStatus() != 200 || attempt.GetRequestId() != a.Requests()[0].ID {
@@ -163,17 +164,17 @@ func TestARefundThatIsPendingAtStripe(t *testing.T) {
 	for name, c := range map[string]struct {
 		failure, state, row, evidence string
 		of                            sums
-		moved                         []stripesim.Effect
+		moved                         []account.Effect
 	}{
 		"done": {
 			"", "SUCCEEDED", "stripe.query.refund_succeeded", "effect",
 			sums{"PARTIALLY_REFUNDED", 1000, 1000, 400, 0, 0},
-			[]stripesim.Effect{charged(), refunded(400)},
+			[]account.Effect{charged(), refunded(400)},
 		},
 		"failed": {
 			"lost_or_stolen_card", "FAILED", "stripe.query.refund_failed_lost_or_stolen_card", "no_effect_sticky",
 			sums{"CAPTURED", 1000, 1000, 0, 0, 0},
-			[]stripesim.Effect{charged(), refunded(400), bounced(400)},
+			[]account.Effect{charged(), refunded(400), bounced(400)},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

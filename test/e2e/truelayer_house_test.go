@@ -10,9 +10,7 @@ import (
 	"errors"
 	"math/big"
 	"net"
-	"net/http"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/acquitpay/acquit/providers/transport"
 	"github.com/acquitpay/acquit/providers/truelayer"
 	"github.com/acquitpay/acquit/providers/truelayer/truelayertest"
+	"github.com/acquitpay/acquit/test/simulators/account"
 	truelayersim "github.com/acquitpay/acquit/test/simulators/truelayer"
 )
 
@@ -54,19 +53,7 @@ func newTrueLayer(h *house, account payment.AccountName, c truelayersim.Config) 
 	}
 	pair := h.certificate(truelayer.TokenHost(false), truelayer.KeyHost(false))
 	a.secure, a.certificate = &pipes{conns: make(chan net.Conn), done: make(chan struct{})}, pair.Leaf
-	s := &http.Server{Handler: a.Simulator, ReadHeaderTimeout: time.Minute}
-	var serving sync.WaitGroup
-	for _, l := range []net.Listener{a.pipes, tls.NewListener(a.secure, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})} {
-		serving.Go(func() {
-			if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-				h.Errorf("account %s: %v", account, err)
-			}
-		})
-	}
-	h.Cleanup(func() {
-		_ = s.Close()
-		serving.Wait()
-	})
+	h.serves(a.remote, a.Simulator, tls.NewListener(a.secure, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}))
 	return a
 }
 
@@ -122,11 +109,7 @@ func atTrueLayer(t *testing.T, c truelayersim.Config, body func(*house, *trueLay
 
 // trueLayer is an account of TrueLayer's; nil if it is none.
 func (h *house) trueLayer(account payment.AccountName) *trueLayerAccount {
-	i := slices.IndexFunc(h.layers, func(a *trueLayerAccount) bool { return a.account == account })
-	if i < 0 {
-		return nil
-	}
-	return h.layers[i]
+	return at(h.layers, account)
 }
 
 // transfers is a request of ten euro by bank transfer from a bank; "" lets the shopper
@@ -185,7 +168,7 @@ func (h *house) paid(p *process, a *trueLayerAccount, sends int) (id, of string)
 
 // cancels are the cancels that arrived.
 func (a *trueLayerAccount) cancels() int {
-	return len(slices.DeleteFunc(a.Requests(), func(r truelayersim.Request) bool { return r.Path == "/v3/payments" || r.Body != "" }))
+	return len(slices.DeleteFunc(a.Requests(), func(r account.Request) bool { return r.Path == "/v3/payments" || r.Body != "" }))
 }
 
 // postsLayer delivers an event signed for a path as if sent at a time, and checks the
@@ -201,14 +184,14 @@ func (h *house) postsLayer(a *trueLayerAccount, path string, at time.Time, want 
 // standingAtTrueLayer are the effects at an account of TrueLayer's: without a payment
 // and a refund that came back. A refund that came back after its operation had succeeded
 // is before a person, and stands.
-func (h *house) standingAtTrueLayer(a *trueLayerAccount) []truelayersim.Effect {
+func (h *house) standingAtTrueLayer(a *trueLayerAccount) []account.Effect {
 	h.Helper()
 	all, told := a.Effects(), map[string]bool{}
 	for _, n := range h.dump().Attention {
 		told[string(n.Object)] = true
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(e truelayersim.Effect) bool {
-		back := slices.ContainsFunc(all, func(o truelayersim.Effect) bool {
+	return slices.DeleteFunc(slices.Clone(all), func(e account.Effect) bool {
+		back := slices.ContainsFunc(all, func(o account.Effect) bool {
 			return o.Object == e.Object && (o.Kind == truelayersim.KindReturned || o.Kind == truelayersim.KindRefundReturned)
 		})
 		return e.Kind == truelayersim.KindReturned || e.Kind == truelayersim.KindRefundReturned || back && !told[e.Object]
@@ -218,18 +201,10 @@ func (h *house) standingAtTrueLayer(a *trueLayerAccount) []truelayersim.Effect {
 // movedAtTrueLayerBy are the effects of an attempt: of its kind, and under its key.
 func (h *house) movedAtTrueLayerBy(a *trueLayerAccount, m payment.Method, attempt payment.Attempt) []movement {
 	h.Helper()
-	kind := truelayersim.KindPayment
-	if m == payment.MethodRefund {
-		kind = truelayersim.KindRefund
-	}
 	main, _ := attempt.Step(payment.StepMain)
-	var found []movement
-	for _, e := range h.standingAtTrueLayer(a) {
-		if e.Kind == kind && e.Key == spelled(main.Key) {
-			found = append(found, movement{e.Amount, e.Currency})
-		}
-	}
-	return found
+	return movements(h.standingAtTrueLayer(a), m, func(e account.Effect) bool {
+		return e.Key == spelled(main.Key)
+	})
 }
 
 // spelled is a key as TrueLayer is sent it; "" for a step that only looks.
@@ -247,24 +222,7 @@ func spelled(k payment.ProviderKey) string {
 func (h *house) auditTrueLayer() {
 	h.Helper()
 	for _, a := range h.layers {
-		steps, first := map[string]int{}, map[string]truelayersim.Request{}
-		for _, op := range h.dump().Operations {
-			for _, attempt := range op.Attempts {
-				for _, step := range attempt.Steps {
-					steps[spelled(step.Key)]++
-				}
-			}
-		}
-		for _, r := range a.Requests() {
-			known, again := first[r.Key]
-			switch {
-			case steps[r.Key] != 1:
-				h.Errorf("a request is under a key that %d recorded steps have: %+v", steps[r.Key], r)
-			case again && (known.Path != r.Path || known.Body != r.Body):
-				h.Errorf("two requests under one key:\n%+v\n%+v", known, r)
-			}
-			first[r.Key] = r
-		}
+		h.keyed(a.remote, a.Requests(), spelled)
 		h.keeps("PLANTED", "resource_token", "PRIVATE KEY", "jwks")
 	}
 }

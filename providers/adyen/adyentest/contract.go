@@ -26,7 +26,7 @@ func Contract() providertest.Config {
 			if s.Method == payment.MethodAuthorize && !s.Step.Fence() || s.Method == payment.MethodComplete {
 				return JSON(s, 200, Payment(s, "Teleported"))
 			}
-			return JSON(s, 201, With(Modification(s, s.Amount), Object{"status": "teleported"}))
+			return JSON(s, 201, providertest.With(Modification(s, s.Amount), Object{"status": "teleported"}))
 		},
 		Refused: func(status int, code, message string) providers.Response {
 			return Error(status, "validation", code, message, false)
@@ -50,13 +50,8 @@ func Contract() providertest.Config {
 
 // Send is a send that uses all that the driver can express.
 func Send(m payment.Method) payment.Send {
-	s := payment.Send{
-		Method: m, Step: payment.StepMain, Account: "main", Key: "0123456789abcdef0123456789abcdef", Reference: "OURREFERENCE",
-		PaymentID: "01980000-0000-7000-8000-000000000000", Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
-		Instruction: payment.Instruction{IdempotencyKey: "the caller's own key"},
-	}
+	s := providertest.Send(m, "PSPREFERENCE0001")
 	if m != payment.MethodAuthorize {
-		s.Key, s.Parent, s.Reference = "fedcba9876543210fedcba9876543210", "PSPREFERENCE0001", "FURTHERREFERENCE"
 		switch m {
 		case payment.MethodRefund:
 			s.Instruction.Reason = "too small <&>"
@@ -67,9 +62,8 @@ func Send(m payment.Method) payment.Send {
 		}
 		return s
 	}
-	s.Instruction.MerchantReference, s.Instruction.CaptureMode = "order-7 <&>", payment.CaptureManual
 	s.Instruction.Tokens = map[payment.AccountName]payment.Token{"main": {StoredID: "M5N7TQ4TG5PFWR50"}}
-	s.Instruction.ReturnURL, s.Instruction.StatementDescriptor = "https://shop.example/return?a=b&c=d", "SHOP"
+	s.Instruction.ReturnURL = "https://shop.example/return?a=b&c=d"
 	s.Instruction.Customer = &payment.Customer{
 		CustomerID: "customer-7", ProviderCustomerIDs: map[payment.AccountName]string{"main": "shopper-7", "other": "cus_2"},
 		Email: "payer@shop.example", Phone: "+31201234567", IPAddress: "192.0.2.7",
@@ -93,5 +87,5 @@ func done(s payment.Send, m payment.Money) providers.Response {
 	if m.MinorUnits > 0 && m.MinorUnits < s.Amount.MinorUnits {
 		result = "PartiallyAuthorised"
 	}
-	return JSON(s, 200, With(Payment(s, result), Object{"amount": Amount(m)}))
+	return JSON(s, 200, providertest.With(Payment(s, result), Object{"amount": Amount(m)}))
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 // MerchantAccount is whose account it is.
@@ -30,7 +31,7 @@ const MerchantAccount = "AcquitTest"
 const WebhookSecret = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056"
 
 // Object is a JSON object.
-type Object = map[string]any
+type Object = providertest.Object
 
 // Amount is an amount as Adyen writes it, in Adyen's unit.
 func Amount(m payment.Money) Object {
@@ -52,7 +53,7 @@ func Payment(s payment.Send, result string) Object {
 
 // Refused is the result of a payment that was refused.
 func Refused(s payment.Send, code, reason string) Object {
-	return With(Payment(s, "Refused"), Object{"refusalReason": reason, "refusalReasonCode": code})
+	return providertest.With(Payment(s, "Refused"), Object{"refusalReason": reason, "refusalReasonCode": code})
 }
 
 // Modification is the answer to a capture, a refund or a cancel.
@@ -71,13 +72,6 @@ func Modification(s payment.Send, m payment.Money) Object {
 	return o
 }
 
-// With is o with other fields.
-func With(o, fields Object) Object {
-	o = maps.Clone(o)
-	maps.Copy(o, fields)
-	return o
-}
-
 // JSON is a response to s, which repeats its key.
 func JSON(s payment.Send, status int, body any) providers.Response {
 	r := Unechoed(status, body)
@@ -86,13 +80,7 @@ func JSON(s payment.Send, status int, body any) providers.Response {
 }
 
 // Unechoed is a response that repeats no key.
-func Unechoed(status int, body any) providers.Response {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		raw = []byte(err.Error())
-	}
-	return providers.Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: raw}
-}
+func Unechoed(status int, body any) providers.Response { return providertest.JSON(status, body) }
 
 // Error is an error of Adyen's; transient says so in the header.
 func Error(status int, kind, code, message string, transient bool) providers.Response {
@@ -112,7 +100,7 @@ func Error(status int, kind, code, message string, transient bool) providers.Res
 
 // Notification is an event of a payment of ten euro, as a webhook holds it.
 func Notification(code string, success bool, more Object) Object {
-	return With(Object{
+	return providertest.With(Object{
 		"amount": Object{"currency": "EUR", "value": 1000}, "eventCode": code, "eventDate": "2026-01-01T01:00:00+01:00",
 		"merchantAccountCode": MerchantAccount, "merchantReference": "OURREFERENCE", "paymentMethod": "visa",
 		"pspReference": "PSPREFERENCE0003", "reason": "", "success": fmt.Sprint(success),
@@ -126,7 +114,7 @@ func Signed(o Object, key string) Object {
 		more = maps.Clone(had)
 	}
 	more["hmacSignature"] = signature(o, key)
-	return With(o, Object{"additionalData": more})
+	return providertest.With(o, Object{"additionalData": more})
 }
 
 // signature is written from Adyen's description, apart from the driver's own.

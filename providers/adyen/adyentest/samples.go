@@ -47,7 +47,9 @@ func Native() Object {
 func resultSamples(m payment.Method) []providertest.Sample {
 	s := Send(m)
 	of := string(m) + "."
-	result := func(code string, more Object) providers.Response { return JSON(s, 200, With(Payment(s, code), more)) }
+	result := func(code string, more Object) providers.Response {
+		return JSON(s, 200, providertest.With(Payment(s, code), more))
+	}
 	refused := func(code, reason string) providertest.Sample {
 		return declined(sample(s, of+"refused_"+code, sticky, JSON(s, 200, Refused(s, code, reason))))
 	}
@@ -102,13 +104,13 @@ func strangeSamples() []providertest.Sample {
 	return []providertest.Sample{
 		sample(s, "any.another_key", unknown, JSON(other, 200, Payment(s, "Authorised"))),
 		sample(s, "any.another_key", unknown, JSON(other, 200, Refused(s, "2", "Refused"))),
-		sample(s, "any.another_request", unknown, JSON(s, 200, With(Payment(s, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
-		sample(back, "complete.another_request", sticky, JSON(back, 200, With(Payment(back, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
-		sample(back, "complete.no_reference", unknown, JSON(back, 200, With(Payment(back, "Authorised"), Object{"merchantReference": ""}))),
-		sample(back, "complete.another_request_no_echo", notSticky, Unechoed(200, With(Payment(back, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
-		sample(s, "any.another_amount", unknown, JSON(s, 200, With(Payment(s, "Authorised"), Object{"amount": Amount(half)}))),
-		sample(c, "any.another_request", unknown, JSON(c, 201, With(Modification(c, c.Amount), Object{"paymentPspReference": "ANOTHER"}))),
-		sample(c, "any.another_request", unknown, JSON(c, 201, With(Modification(c, c.Amount), Object{"merchantAccount": "Another"}))),
+		sample(s, "any.another_request", unknown, JSON(s, 200, providertest.With(Payment(s, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
+		sample(back, "complete.another_request", sticky, JSON(back, 200, providertest.With(Payment(back, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
+		sample(back, "complete.no_reference", unknown, JSON(back, 200, providertest.With(Payment(back, "Authorised"), Object{"merchantReference": ""}))),
+		sample(back, "complete.another_request_no_echo", notSticky, Unechoed(200, providertest.With(Payment(back, "Authorised"), Object{"merchantReference": "ANOTHER"}))),
+		sample(s, "any.another_amount", unknown, JSON(s, 200, providertest.With(Payment(s, "Authorised"), Object{"amount": Amount(half)}))),
+		sample(c, "any.another_request", unknown, JSON(c, 201, providertest.With(Modification(c, c.Amount), Object{"paymentPspReference": "ANOTHER"}))),
+		sample(c, "any.another_request", unknown, JSON(c, 201, providertest.With(Modification(c, c.Amount), Object{"merchantAccount": "Another"}))),
 		sample(c, "any.another_amount", unknown, JSON(c, 201, Modification(c, half))),
 	}
 }
@@ -147,11 +149,10 @@ func refusalSamples() []providertest.Sample {
 }
 
 func modificationSamples() []providertest.Sample {
-	fence := Send(payment.MethodAuthorize)
-	fence.Step, fence.Key = payment.StepCancel(1), "fencefencefencefencefencefence01"
+	fence := providertest.Fence(Send(payment.MethodAuthorize), "")
 	list := []providertest.Sample{
 		sample(fence, "fence.received", pending, JSON(fence, 201, Modification(fence, fence.Amount))),
-		sample(fence, "any.another_request", unknown, JSON(fence, 201, With(Modification(fence, fence.Amount), Object{"paymentReference": "ANOTHER"}))),
+		sample(fence, "any.another_request", unknown, JSON(fence, 201, providertest.With(Modification(fence, fence.Amount), Object{"paymentReference": "ANOTHER"}))),
 		sample(fence, "any.901", notSticky, Error(403, "security", "901", "Invalid Merchant Account", false)),
 	}
 	for _, m := range []payment.Method{payment.MethodCapture, payment.MethodRefund, payment.MethodVoid} {

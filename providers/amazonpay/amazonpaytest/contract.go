@@ -49,21 +49,14 @@ func Contract() providertest.Config {
 
 // Send is a send that uses all that the driver can express.
 func Send(m payment.Method) payment.Send {
-	s := payment.Send{
-		Method: m, Step: payment.StepMain, Account: "main", Key: "0123456789abcdef0123456789abcdef", Reference: "OURREFERENCE",
-		PaymentID: "01980000-0000-7000-8000-000000000000", Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
-		Instruction: payment.Instruction{IdempotencyKey: "the caller's own key"},
-	}
+	s := providertest.Send(m, "S01-1234567-1234567-C000001")
 	if m != payment.MethodAuthorize {
-		s.Key, s.Parent, s.Reference = "fedcba9876543210fedcba9876543210", "S01-1234567-1234567-C000001", "FURTHERREFERENCE"
 		if m == payment.MethodCapture {
 			s.Instruction.StatementDescriptor = "SHOP <&>"
 		}
 		return s
 	}
-	s.Instruction.MerchantReference, s.Instruction.CaptureMode = "order-7 <&>", payment.CaptureManual
 	s.Instruction.Tokens = map[payment.AccountName]payment.Token{"main": {StoredID: Permission}}
-	s.Instruction.StatementDescriptor = "SHOP"
 	s.Instruction.Metadata = map[string]string{"a": "nowhere to go"}
 	return s
 }

@@ -10,13 +10,11 @@ package amazonpaytest
 import (
 	"cmp"
 	_ "embed"
-	"encoding/json"
-	"maps"
-	"net/http"
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 //go:embed testdata/unit_test_private_key.txt
@@ -40,7 +38,7 @@ func Credential(publicKeyID string) providers.Secret {
 }
 
 // Object is a JSON object.
-type Object = map[string]any
+type Object = providertest.Object
 
 // Price is an amount as Amazon writes it.
 func Price(m payment.Money) Object {
@@ -81,20 +79,9 @@ func Refund(s payment.Send, m payment.Money, state, reason string) Object {
 	}
 }
 
-// With is o with other fields.
-func With(o, fields Object) Object {
-	o = maps.Clone(o)
-	maps.Copy(o, fields)
-	return o
-}
-
 // JSON is a response.
 func JSON(status int, body any) providers.Response {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		raw = []byte(err.Error())
-	}
-	return providers.Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}, "X-Amz-Pay-Request-Id": {"request-1"}}, Body: raw}
+	return providertest.JSON(status, body, "X-Amz-Pay-Request-Id", "request-1")
 }
 
 // Error is an error of Amazon's.

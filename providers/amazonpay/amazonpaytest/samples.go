@@ -53,7 +53,7 @@ func authorizeSamples() []providertest.Sample {
 	}
 	foreign := func(fields Object) providertest.Sample {
 		return providertest.Sample{
-			Name: "foreign", Send: s, Response: JSON(201, With(Charge(s, s.Amount, "Authorized", ""), fields)), Row: "any.http.2xx", Evidence: unknown,
+			Name: "foreign", Send: s, Response: JSON(201, providertest.With(Charge(s, s.Amount, "Authorized", ""), fields)), Row: "any.http.2xx", Evidence: unknown,
 		}
 	}
 	return []providertest.Sample{

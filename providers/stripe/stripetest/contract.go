@@ -40,21 +40,15 @@ func Contract() providertest.Config {
 
 // Send is a send that uses all that the driver can express.
 func Send(m payment.Method) payment.Send {
-	s := payment.Send{
-		Method: m, Step: payment.StepMain, Account: "main", Key: "0123456789abcdef0123456789abcdef", Reference: "OURREFERENCE",
-		PaymentID: "01980000-0000-7000-8000-000000000000", Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
-		Instruction: payment.Instruction{IdempotencyKey: "the caller's own key"},
-	}
+	s := providertest.Send(m, "pi_1")
 	if m != payment.MethodAuthorize {
-		s.Key, s.Parent, s.Reference = "fedcba9876543210fedcba9876543210", "pi_1", "FURTHERREFERENCE"
 		if m == payment.MethodRefund {
 			s.Instruction.Reason = "too small <&>"
 		}
 		return s
 	}
-	s.Instruction.MerchantReference, s.Instruction.CaptureMode = "order-7 <&>", payment.CaptureManual
 	s.Instruction.Tokens = map[payment.AccountName]payment.Token{"main": {StoredID: "pm_card_visa_secret"}}
-	s.Instruction.ReturnURL, s.Instruction.StatementDescriptor = "https://shop.example/return?a=b&c=d", "SHOP"
+	s.Instruction.ReturnURL = "https://shop.example/return?a=b&c=d"
 	s.Instruction.Customer = &payment.Customer{ProviderCustomerIDs: map[payment.AccountName]string{"main": "cus_1", "other": "cus_2"}}
 	s.Instruction.StoredCredential = &payment.StoredCredential{Initiator: "merchant", Purpose: "unscheduled"}
 	s.Instruction.Metadata = map[string]string{"z": "last", "a": "first", "ü": "\u2028"}
@@ -82,7 +76,7 @@ func doneStatus(s payment.Send) string {
 // found is the answer to a look-up of s that shows an object.
 func found(s payment.Send, o Object) providers.Response {
 	if s.ProviderReference == "" && (s.Method == payment.MethodAuthorize || s.Method == payment.MethodRefund) {
-		return Listed(With(o, Object{"id": "xx_other", "metadata": Object{}}), o)
+		return Listed(providertest.With(o, Object{"id": "xx_other", "metadata": Object{}}), o)
 	}
 	return JSON(200, o)
 }

@@ -8,17 +8,16 @@ package stripetest
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
-	"net/http"
 	"strings"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 // Object is a JSON object.
-type Object = map[string]any
+type Object = providertest.Object
 
 // Intent is the PaymentIntent of a send, with a status and an amount in Stripe's unit.
 func Intent(s payment.Send, m payment.Money, status string) Object {
@@ -53,20 +52,9 @@ func Refund(s payment.Send, m payment.Money, status string) Object {
 	}
 }
 
-// With is o with other fields.
-func With(o, fields Object) Object {
-	o = maps.Clone(o)
-	maps.Copy(o, fields)
-	return o
-}
-
 // JSON is a response.
 func JSON(status int, body any) providers.Response {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		raw = []byte(err.Error())
-	}
-	return providers.Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}, "Request-Id": {"req_1"}}, Body: raw}
+	return providertest.JSON(status, body, "Request-Id", "req_1")
 }
 
 // Error is an error of Stripe's with a code.

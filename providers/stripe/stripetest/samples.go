@@ -34,7 +34,7 @@ func asked(q providertest.Question, s payment.Send, row string, e payment.Eviden
 func authorizeSamples() []providertest.Sample {
 	s := Send(payment.MethodAuthorize)
 	action := func(n Object) providers.Response {
-		return JSON(200, With(Intent(s, s.Amount, "requires_action"), Object{"next_action": n}))
+		return JSON(200, providertest.With(Intent(s, s.Amount, "requires_action"), Object{"next_action": n}))
 	}
 	return []providertest.Sample{
 		sample(s, "authorize.requires_capture", effect, JSON(200, Intent(s, s.Amount, "requires_capture"))),
@@ -112,14 +112,14 @@ func lookUpSamples() []providertest.Sample {
 	s := Send(payment.MethodAuthorize)
 	const q = providertest.ToQuery
 	failed := Object{"last_payment_error": Object{"type": "card_error", "code": "card_declined", "decline_code": "lost_card", "message": "No."}}
-	late := asked(q, s, "query.canceled_lost_card", sticky, With(Intent(s, s.Amount, "canceled"), failed))
+	late := asked(q, s, "query.canceled_lost_card", sticky, providertest.With(Intent(s, s.Amount, "canceled"), failed))
 	late.Declined = true
 	return []providertest.Sample{
 		asked(q, s, "query.requires_capture", effect, Intent(s, s.Amount, "requires_capture")),
 		asked(q, s, "query.succeeded", effect, Intent(s, s.Amount, "succeeded")),
 		asked(q, s, "query.processing", pending, Intent(s, s.Amount, "processing")),
 		asked(q, s, "query.requires_action", pending, Intent(s, s.Amount, "requires_action")),
-		asked(q, s, "query.requires_payment_method", unknown, With(Intent(s, s.Amount, "requires_payment_method"), failed)),
+		asked(q, s, "query.requires_payment_method", unknown, providertest.With(Intent(s, s.Amount, "requires_payment_method"), failed)),
 		asked(q, s, "query.canceled", sticky, Intent(s, s.Amount, "canceled")),
 		late,
 	}
@@ -132,7 +132,7 @@ func fenceSamples() []providertest.Sample {
 	s.ProviderReference = "pi_1"
 	const q = providertest.ToFenced
 	failed := Object{"last_payment_error": Object{"type": "card_error", "code": "expired_card", "message": "No."}}
-	late := asked(q, s, "fenced.canceled_expired_card", sticky, With(Intent(s, s.Amount, "canceled"), failed))
+	late := asked(q, s, "fenced.canceled_expired_card", sticky, providertest.With(Intent(s, s.Amount, "canceled"), failed))
 	late.Declined = true
 	return []providertest.Sample{
 		sample(fence, "fence.canceled", effect, JSON(200, Intent(fence, s.Amount, "canceled"))),
@@ -151,8 +151,8 @@ func fenceSamples() []providertest.Sample {
 func furtherSamples() []providertest.Sample {
 	c, v, r := Send(payment.MethodCapture), Send(payment.MethodVoid), Send(payment.MethodRefund)
 	const q = providertest.ToQuery
-	elsewhere := With(Intent(c, c.Amount, "succeeded"), Object{"metadata": Object{}})
-	failed := With(Refund(r, r.Amount, "failed"), Object{"failure_reason": "lost_or_stolen_card"})
+	elsewhere := providertest.With(Intent(c, c.Amount, "succeeded"), Object{"metadata": Object{}})
+	failed := providertest.With(Refund(r, r.Amount, "failed"), Object{"failure_reason": "lost_or_stolen_card"})
 	poor := sample(r, "refund.balance_insufficient", notSticky, Error(400, "invalid_request_error", "balance_insufficient", nil))
 	poor.Declined = true
 	return []providertest.Sample{

@@ -33,7 +33,7 @@ func Deliver(secret providers.Secret, body []byte, at time.Time) providers.Deliv
 
 // Event is an event of a type about an object; more are other fields of it.
 func Event(id, kind string, about, more Object) []byte {
-	raw, err := json.Marshal(With(Object{
+	raw, err := json.Marshal(providertest.With(Object{
 		"id": id, "object": "event", "type": kind, "created": 1700000000, "livemode": false, "data": Object{"object": about},
 	}, more))
 	if err != nil {
@@ -77,7 +77,7 @@ func tellings() []providertest.Telling {
 	others.OurEcho = ""
 	manual := Object{"capture_method": "manual"}
 	nobodys := Object{"metadata": Object{}}
-	failed := With(Refund(refund, refund.Amount, "failed"), Object{"failure_reason": "expired_or_canceled_card"})
+	failed := providertest.With(Refund(refund, refund.Amount, "failed"), Object{"failure_reason": "expired_or_canceled_card"})
 	outside := func(kind payment.OutsideKind, object payment.ProviderReference, n int64) *payment.Outside {
 		return &payment.Outside{Kind: kind, Object: object, Amount: n}
 	}
@@ -90,25 +90,25 @@ func tellings() []providertest.Telling {
 		return e
 	}
 	list := []providertest.Telling{
-		telling("payment_intent.amount_capturable_updated", With(Intent(auth, auth.Amount, "requires_capture"), manual), of(payment.MethodAuthorize, "OURREFERENCE", held, nil)),
-		telling("payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), manual), of(payment.MethodAuthorize, "OURREFERENCE", canceled, outside(payment.OutsideVoid, "pi_1", 0))),
-		telling("payment_intent.succeeded", With(Intent(auth, auth.Amount, "succeeded"), Object{"capture_method": "automatic"}), of(payment.MethodAuthorize, "OURREFERENCE", taken, nil)),
-		telling("payment_intent.succeeded", With(Intent(capture, part, "succeeded"), manual),
+		telling("payment_intent.amount_capturable_updated", providertest.With(Intent(auth, auth.Amount, "requires_capture"), manual), of(payment.MethodAuthorize, "OURREFERENCE", held, nil)),
+		telling("payment_intent.canceled", providertest.With(Intent(auth, auth.Amount, "canceled"), manual), of(payment.MethodAuthorize, "OURREFERENCE", canceled, outside(payment.OutsideVoid, "pi_1", 0))),
+		telling("payment_intent.succeeded", providertest.With(Intent(auth, auth.Amount, "succeeded"), Object{"capture_method": "automatic"}), of(payment.MethodAuthorize, "OURREFERENCE", taken, nil)),
+		telling("payment_intent.succeeded", providertest.With(Intent(capture, part, "succeeded"), manual),
 			of(payment.MethodCapture, "FURTHERREFERENCE", captured, outside(payment.OutsideCapture, "ch_1", 600))),
 		telling("refund.updated", Refund(refund, refund.Amount, "succeeded"), of(payment.MethodRefund, "FURTHERREFERENCE", refunded, outside(payment.OutsideRefund, "re_1", 1000))),
 		telling("refund.failed", failed, of(payment.MethodRefund, "FURTHERREFERENCE", bounced, outside(payment.OutsideRefundReversal, "re_1", 1000))),
 	}
-	beside := telling("payment_intent.succeeded", With(With(Intent(capture, part, "succeeded"), manual), nobodys), of(payment.MethodCapture, "", byHand, outside(payment.OutsideCapture, "ch_1", 600)))
-	dashboard := telling("refund.created", With(Refund(refund, refund.Amount, "succeeded"), nobodys), of(payment.MethodRefund, "", others, outside(payment.OutsideRefund, "re_1", 1000)))
+	beside := telling("payment_intent.succeeded", providertest.With(providertest.With(Intent(capture, part, "succeeded"), manual), nobodys), of(payment.MethodCapture, "", byHand, outside(payment.OutsideCapture, "ch_1", 600)))
+	dashboard := telling("refund.created", providertest.With(Refund(refund, refund.Amount, "succeeded"), nobodys), of(payment.MethodRefund, "", others, outside(payment.OutsideRefund, "re_1", 1000)))
 	beside.Name, dashboard.Name = "captured at the dashboard", "refunded at the dashboard"
-	beside.Body, beside.Want.Events[0].ID = Event("evt_by_hand", "payment_intent.succeeded", With(With(Intent(capture, part, "succeeded"), manual), nobodys), nil), "evt_by_hand"
-	back := With(With(failed, nobodys), Object{"failure_reason": ""})
+	beside.Body, beside.Want.Events[0].ID = Event("evt_by_hand", "payment_intent.succeeded", providertest.With(providertest.With(Intent(capture, part, "succeeded"), manual), nobodys), nil), "evt_by_hand"
+	back := providertest.With(providertest.With(failed, nobodys), Object{"failure_reason": ""})
 	backAnswer := payment.Answer{Code: "refund_failed", Reference: "re_1", ObjectFound: true}
 	const why = "cancellation_reason"
-	lapsed := telling("payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}),
+	lapsed := telling("payment_intent.canceled", providertest.With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}),
 		of(payment.MethodAuthorize, "OURREFERENCE", canceled, outside(payment.OutsideExpiry, "pi_1", 0)))
 	lapsed.Name = "lapsed"
-	lapsed.Body, lapsed.Want.Events[0].ID = Event("evt_lapsed", "payment_intent.canceled", With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}), nil), "evt_lapsed"
+	lapsed.Body, lapsed.Want.Events[0].ID = Event("evt_lapsed", "payment_intent.canceled", providertest.With(Intent(auth, auth.Amount, "canceled"), Object{"capture_method": "manual", why: "automatic"}), nil), "evt_lapsed"
 	list = append(list, beside, dashboard, lapsed, telling("refund.failed", back, of(payment.MethodRefund, "", backAnswer, outside(payment.OutsideRefund, "re_1", 0))))
 	list[len(list)-1].Body, list[len(list)-1].Want.Events[0].ID = Event("evt_back", "refund.failed", back, nil), "evt_back"
 	return append(append(list, disputes()...), unread()...)
@@ -152,7 +152,7 @@ func unread() []providertest.Telling {
 		"charge.captured":        {"id": "ch_1", "object": "charge", "amount_captured": 1000, "payment_intent": "pi_1"},
 		"customer.created":       {"id": "cus_1", "object": "customer"},
 		"something.new":          {"id": "xx_1", "object": "something"},
-		"refund.created":         With(Refund(refund, refund.Amount, "pending"), Object{"metadata": Object{}}),
+		"refund.created":         providertest.With(Refund(refund, refund.Amount, "pending"), Object{"metadata": Object{}}),
 	} {
 		list = append(list, providertest.Telling{Name: kind + " is of no use", Body: Event("evt_"+kind, kind, about, nil), Want: providers.Told{Unread: []string{kind}}})
 	}

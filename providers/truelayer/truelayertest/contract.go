@@ -81,23 +81,17 @@ func found(s payment.Send, m payment.Money) providers.Response {
 
 // Send is a send that uses all that the driver can express.
 func Send(m payment.Method) payment.Send {
-	s := payment.Send{
-		Method: m, Step: payment.StepMain, Account: "main", Key: "0123456789abcdef0123456789abcdef", Reference: "OURREFERENCE",
-		PaymentID: "01980000-0000-7000-8000-000000000000", Amount: payment.Money{MinorUnits: 1000, CurrencyCode: "EUR"},
-		Instruction: payment.Instruction{IdempotencyKey: "the caller's own key"},
-	}
+	s := providertest.Send(m, "c7f3f6c5-ae17-4d43-829c-000000000001")
 	if m != payment.MethodAuthorize {
-		s.Key, s.Parent, s.Reference = "fedcba9876543210fedcba9876543210", "c7f3f6c5-ae17-4d43-829c-000000000001", "FURTHERREFERENCE"
 		return s
 	}
 	in := &s.Instruction
-	in.MerchantReference, in.CaptureMode, in.ReturnURL = "order-7 <&>", payment.CaptureAutomatic, "https://shop.example/back?order=7&x=<>"
+	in.CaptureMode, in.ReturnURL = payment.CaptureAutomatic, "https://shop.example/back?order=7&x=<>"
 	in.BankTransfer = &payment.BankTransfer{Scheme: "sepa_credit_transfer", RemitterName: "Jo Doe", RemitterBankID: "mock-payments-eu-redirect"}
 	in.Customer = &payment.Customer{
 		CustomerID: "customer-1", ProviderCustomerIDs: map[payment.AccountName]string{"main": "ac459f9f-37df-4cd7-ada5-000000000001", "elsewhere": "another"},
 		Name: "Jo Doe", Email: "jo@shop.example", Phone: "+4915112345678",
 	}
-	in.StatementDescriptor = "SHOP"
 	in.Metadata = map[string]string{"basket": "17"}
 	return s
 }

@@ -12,14 +12,13 @@ import (
 	"cmp"
 	"context"
 	_ "embed"
-	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"net/url"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 )
 
 //go:embed testdata/ec512-private.pem
@@ -71,7 +70,7 @@ func (Tokens) Token(context.Context, string, url.Values) (string, error) {
 func (Tokens) Refused(string) {}
 
 // Object is a JSON object.
-type Object = map[string]any
+type Object = providertest.Object
 
 // Created is the answer to the request that makes a payment.
 func Created(s payment.Send, status, reason string) Object {
@@ -110,20 +109,9 @@ func because(o Object, reason string) Object {
 	return o
 }
 
-// With is o with other fields.
-func With(o, fields Object) Object {
-	o = maps.Clone(o)
-	maps.Copy(o, fields)
-	return o
-}
-
 // JSON is a response.
 func JSON(status int, body any) providers.Response {
-	raw, err := json.Marshal(body)
-	if err != nil {
-		raw = []byte(err.Error())
-	}
-	return providers.Response{Status: status, Header: http.Header{"Content-Type": {"application/json"}, "Tl-Should-Retry": {"false"}}, Body: raw}
+	return providertest.JSON(status, body, "Tl-Should-Retry", "false")
 }
 
 // Accepted is the answer to a cancel: nothing but its status.

@@ -60,7 +60,7 @@ func authorizeSamples() []providertest.Sample {
 		made("executed"),
 		sample(s, "authorize.settled", effect, JSON(201, settled)),
 		{Name: "settled without an amount", Send: s, Response: JSON(201, Created(s, "settled", "")), Row: "any.http.2xx", Evidence: unknown},
-		{Name: "without an id", Send: s, Response: JSON(201, With(settled, Object{"id": ""})), Row: "any.http.2xx", Evidence: unknown},
+		{Name: "without an id", Send: s, Response: JSON(201, providertest.With(settled, Object{"id": ""})), Row: "any.http.2xx", Evidence: unknown},
 	}
 }
 

@@ -31,29 +31,15 @@ const (
 
 const faultTokenPrefix = "fault_"
 
-// Next puts faults before the next requests, one each.
-func (s *Simulator) Next(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
-
 // takeFault is the fault of a call: the next one, or the one that its token names
 // if the key is new.
 func (s *Simulator) takeFault(c call) Fault {
-	if len(s.faults) > 0 {
-		f := s.faults[0]
-		s.faults = s.faults[1:]
+	if f, waits := s.Take(); waits {
 		return f
 	}
 	name, named := strings.CutPrefix(c.PaymentMethod["storedPaymentMethodId"], faultTokenPrefix)
-	if !named {
+	if !named || s.Came(c.key) {
 		return FaultNone
-	}
-	for _, r := range s.requests {
-		if c.key != "" && r.Key == c.key {
-			return FaultNone
-		}
 	}
 	return Fault(name)
 }

@@ -34,10 +34,11 @@ package adyen
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/acquitpay/acquit/test/simulators/account"
 )
 
 // Config configures a Simulator. The zero value is fit for use.
@@ -61,15 +62,15 @@ type Config struct {
 
 // Simulator is one merchant account at Adyen. It is safe for concurrent use.
 type Simulator struct {
+	account.Log
+	account.Script[Fault]
+
 	cfg Config
 
 	mu       sync.Mutex
 	count    int // of ids given
 	keys     map[string]*stored
 	payments []*payment
-	faults   []Fault
-	effects  []Effect
-	requests []Request
 	events   []Event
 	waiting  []Event // not delivered yet
 
@@ -98,8 +99,12 @@ func New(c Config) *Simulator {
 	return &Simulator{cfg: c, keys: map[string]*stored{}}
 }
 
-// Kind says what an effect did to the payer's money.
-type Kind string
+// Kind, Effect and Request are what the log is made of.
+type (
+	Kind    = account.Kind
+	Effect  = account.Effect
+	Request = account.Request
+)
 
 // The kinds of effect.
 const (
@@ -111,42 +116,6 @@ const (
 	KindCaptureFailed Kind = "capture_failed" // a capture that was undone
 	KindRefundFailed  Kind = "refund_failed"  // a refund that came back
 )
-
-// Effect is one movement of money.
-type Effect struct {
-	Kind      Kind
-	Payment   string // the payment's pspReference
-	Reference string // the payment's merchant reference
-	Object    string // what shows it: the payment's pspReference, or the modification's
-	Amount    int64  // in Adyen's unit
-	Currency  string
-	Key       string // of the request that made it; "" if none did
-}
-
-// Request is a request as it arrived.
-type Request struct {
-	Method   string
-	Path     string
-	Key      string
-	Body     string
-	Status   int // of the answer; 0 if there was none
-	Replayed bool
-	ID       string // the answer's pspReference, also where the answer was lost
-}
-
-// Effects returns the log of the kinds, of all if none is named, oldest first.
-func (s *Simulator) Effects(kinds ...Kind) []Effect {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.effects), func(e Effect) bool { return len(kinds) > 0 && !slices.Contains(kinds, e.Kind) })
-}
-
-// Requests returns what arrived, oldest first.
-func (s *Simulator) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
 
 // ForgetKeys prunes every key, as Adyen does after 31 days at the earliest.
 func (s *Simulator) ForgetKeys() {
@@ -173,7 +142,7 @@ func (s *Simulator) next() string {
 }
 
 func (s *Simulator) did(k Kind, p *payment, object string, value int64, key string) {
-	s.effects = append(s.effects, Effect{
+	s.Moved(Effect{
 		Kind: k, Payment: p.ID, Reference: p.Reference, Object: object, Amount: value, Currency: p.Amount.Currency, Key: key,
 	})
 }
@@ -221,9 +190,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.drop || a.hang {
 		request.Status = 0
 	}
-	s.mu.Lock()
-	s.requests = append(s.requests, request)
-	s.mu.Unlock()
+	s.Arrived(request)
 	defer s.tellAfter(r.Context())
 	if request.Status == 0 {
 		panic(http.ErrAbortHandler)

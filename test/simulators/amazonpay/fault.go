@@ -29,29 +29,15 @@ const (
 	faultPermission = "fault_"
 )
 
-// Next puts faults before the next writes, one each.
-func (s *Simulator) Next(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
-
 // takeFault is the fault of a call: the next one, or the one that its permission
 // names if the key is new.
 func (s *Simulator) takeFault(c call) Fault {
-	if len(s.faults) > 0 {
-		f := s.faults[0]
-		s.faults = s.faults[1:]
+	if f, waits := s.Take(); waits {
 		return f
 	}
 	name, named := strings.CutPrefix(c.body.ChargePermissionID, faultPermission)
-	if !named {
+	if !named || s.Came(c.key) {
 		return FaultNone
-	}
-	for _, r := range s.requests {
-		if r.Key == c.key {
-			return FaultNone
-		}
 	}
 	return Fault(name)
 }

@@ -45,6 +45,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/acquitpay/acquit/test/simulators/account"
 )
 
 // Config configures a Simulator.
@@ -60,6 +62,9 @@ type Config struct {
 
 // Simulator is one merchant account at Amazon Pay. It is safe for concurrent use.
 type Simulator struct {
+	account.Log
+	account.Script[Fault]
+
 	cfg  Config
 	keys map[string]*rsa.PublicKey // that may sign
 
@@ -68,9 +73,6 @@ type Simulator struct {
 	saved         map[string]*saved
 	charges       []*charge
 	refunds       []*refund
-	faults        []Fault
-	effects       []Effect
-	requests      []Request
 	notifications []Notification
 }
 
@@ -93,8 +95,12 @@ func New(c Config) (*Simulator, error) {
 	return s, nil
 }
 
-// Kind says what an effect did to the payer's money.
-type Kind string
+// Kind, Effect and Request are what the log is made of.
+type (
+	Kind    = account.Kind
+	Effect  = account.Effect
+	Request = account.Request
+)
 
 // The kinds of effect.
 const (
@@ -106,44 +112,10 @@ const (
 	KindRefundDeclined Kind = "refund_declined" // a refund that came to nothing
 )
 
-// Effect is one movement of money.
-type Effect struct {
-	Kind     Kind
-	Charge   string
-	Object   string // what shows it: charge or refund
-	Amount   int64  // in the currency's smallest unit
-	Currency string
-	Key      string // of the request that made it; "" if none did
-}
-
-// Request is a request as it arrived.
-type Request struct {
-	Method   string
-	Path     string
-	Key      string
-	Body     string
-	Status   int // of the answer; 0 if there was none
-	Replayed bool
-}
-
 // Notification is what Amazon would tell of an object that has changed.
 type Notification struct {
 	ObjectType string
 	ObjectID   string
-}
-
-// Effects returns the log of the kinds, of all if none is named, oldest first.
-func (s *Simulator) Effects(kinds ...Kind) []Effect {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.effects), func(e Effect) bool { return len(kinds) > 0 && !slices.Contains(kinds, e.Kind) })
-}
-
-// Requests returns what arrived, oldest first.
-func (s *Simulator) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
 }
 
 // Notifications returns what there was to tell, oldest first. Nothing is delivered
@@ -169,7 +141,7 @@ func (s *Simulator) next(permission, letter string) string {
 }
 
 func (s *Simulator) did(k Kind, c *charge, object string, amount int64, key string) {
-	s.effects = append(s.effects, Effect{Kind: k, Charge: c.ID, Object: object, Amount: amount, Currency: c.Currency, Key: key})
+	s.Moved(Effect{Kind: k, Payment: c.ID, Object: object, Amount: amount, Currency: c.Currency, Key: key})
 }
 
 func (s *Simulator) changed(kind, id string) {
@@ -216,17 +188,17 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.hang {
 		<-r.Context().Done()
 	}
-	s.mu.Lock()
 	request := Request{Method: r.Method, Path: r.RequestURI, Key: c.key, Body: c.raw, Status: a.status, Replayed: a.replayed}
 	if a.drop || a.hang {
 		request.Status = 0
 	}
-	s.requests = append(s.requests, request)
+	s.mu.Lock()
 	s.count++
-	id := fmt.Sprintf("request-%06d", s.count)
+	request.ID = fmt.Sprintf("request-%06d", s.count)
 	s.mu.Unlock()
+	s.Arrived(request)
 	if request.Status == 0 {
 		panic(http.ErrAbortHandler)
 	}
-	a.write(w, id)
+	a.write(w, request.ID)
 }

@@ -37,10 +37,11 @@ package stripe
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/acquitpay/acquit/test/simulators/account"
 )
 
 // Config configures a Simulator. The zero value is fit for use.
@@ -58,17 +59,17 @@ type Config struct {
 
 // Simulator is one account at Stripe. It is safe for concurrent use.
 type Simulator struct {
+	account.Log
+	account.Script[Fault]
+
 	cfg Config
 
-	mu       sync.Mutex
-	count    int // of ids given
-	keys     map[string]*stored
-	intents  []*intent
-	refunds  []*refund
-	faults   []Fault
-	effects  []Effect
-	requests []Request
-	events   []Event
+	mu      sync.Mutex
+	count   int // of ids given
+	keys    map[string]*stored
+	intents []*intent
+	refunds []*refund
+	events  []Event
 }
 
 // New returns an account without any payments.
@@ -82,8 +83,12 @@ func New(c Config) *Simulator {
 	return &Simulator{cfg: c, keys: map[string]*stored{}}
 }
 
-// Kind says what an effect did to the payer's money.
-type Kind string
+// Kind, Effect and Request are what the log is made of.
+type (
+	Kind    = account.Kind
+	Effect  = account.Effect
+	Request = account.Request
+)
 
 // The kinds of effect.
 const (
@@ -94,41 +99,6 @@ const (
 	KindRefund       Kind = "refund"        // given back of what was taken
 	KindRefundFailed Kind = "refund_failed" // a refund that came back
 )
-
-// Effect is one movement of money.
-type Effect struct {
-	Kind     Kind
-	Intent   string // the PaymentIntent
-	Object   string // what shows it: intent, charge or refund
-	Amount   int64  // in Stripe's unit
-	Currency string
-	Key      string // of the request that made it; "" if none did
-}
-
-// Request is a request as it arrived.
-type Request struct {
-	Method   string
-	Path     string // with query
-	Key      string
-	Body     string
-	Status   int // of the answer; 0 if there was none
-	Replayed bool
-	ID       string // the answer's Request-Id, also where the answer was lost
-}
-
-// Effects returns the log of the kinds, of all if none is named, oldest first.
-func (s *Simulator) Effects(kinds ...Kind) []Effect {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(s.effects), func(e Effect) bool { return len(kinds) > 0 && !slices.Contains(kinds, e.Kind) })
-}
-
-// Requests returns what arrived, oldest first.
-func (s *Simulator) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
 
 // ForgetKeys prunes every key, as Stripe does after 24 h at the earliest.
 func (s *Simulator) ForgetKeys() {
@@ -152,7 +122,7 @@ func (s *Simulator) next(prefix string) string {
 }
 
 func (s *Simulator) did(k Kind, in *intent, object string, amount int64, key string) {
-	s.effects = append(s.effects, Effect{Kind: k, Intent: in.ID, Object: object, Amount: amount, Currency: in.Currency, Key: key})
+	s.Moved(Effect{Kind: k, Payment: in.ID, Object: object, Amount: amount, Currency: in.Currency, Key: key})
 }
 
 // route finds what serves a request; nil if nothing does.
@@ -207,17 +177,16 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.hang {
 		<-r.Context().Done()
 	}
-	s.mu.Lock()
 	request := Request{Method: r.Method, Path: r.RequestURI, Key: c.key, Body: c.raw, Status: a.status, Replayed: a.replayed}
 	if a.drop || a.hang {
 		request.Status = 0
 	}
-	id := s.next("req")
-	request.ID = id
-	s.requests = append(s.requests, request)
+	s.mu.Lock()
+	request.ID = s.next("req")
 	s.mu.Unlock()
+	s.Arrived(request)
 	if request.Status == 0 {
 		panic(http.ErrAbortHandler)
 	}
-	a.write(w, r, id)
+	a.write(w, r, request.ID)
 }

@@ -141,7 +141,7 @@ func (s *Simulator) serve(r *http.Request, c call) answer {
 		s.expire()
 		return op(c)
 	}
-	fault := s.takeFault()
+	fault, _ := s.Take()
 	if a, stopped := fault.before(); stopped {
 		return a
 	}

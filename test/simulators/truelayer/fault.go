@@ -23,22 +23,6 @@ const (
 	FaultHangAfter  Fault = "hang_after"
 )
 
-// Next puts faults before the next POSTs, one each.
-func (s *Simulator) Next(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, faults...)
-}
-
-func (s *Simulator) takeFault() Fault {
-	if len(s.faults) == 0 {
-		return FaultNone
-	}
-	f := s.faults[0]
-	s.faults = s.faults[1:]
-	return f
-}
-
 // before is the answer of a fault that comes before any execution.
 func (f Fault) before() (a answer, stopped bool) {
 	switch f {

@@ -94,7 +94,7 @@ func (s *Simulator) fails(p *payment, reason string) {
 }
 
 func (s *Simulator) did(k Kind, p *payment) {
-	s.effects = append(s.effects, Effect{k, p.ID, p.ID, p.Metadata[ourReference], p.Amount, p.Currency, p.Key})
+	s.Moved(Effect{Kind: k, Payment: p.ID, Reference: p.Metadata[ourReference], Object: p.ID, Amount: p.Amount, Currency: p.Currency, Key: p.Key})
 }
 
 // step moves a payment on from one of the statuses.
@@ -223,16 +223,18 @@ func (s *Simulator) endRefund(id, reason string) error {
 		return fmt.Errorf("refund %s cannot end so", id)
 	}
 	r := s.refunds[i]
-	e := Effect{KindRefund, r.Of.ID, r.ID, r.Metadata[ourReference], r.Amount, r.Of.Currency, r.Key}
+	e := Effect{
+		Kind: KindRefund, Payment: r.Of.ID, Reference: r.Metadata[ourReference], Object: r.ID, Amount: r.Amount, Currency: r.Of.Currency, Key: r.Key,
+	}
 	o := object{"payment_id": r.Of.ID, "refund_id": r.ID, "metadata": r.Metadata}
 	if reason == "" {
 		r.Status, o["executed_at"] = "executed", s.stamp()
-		s.effects = append(s.effects, e)
+		s.Moved(e)
 		s.happened("refund_executed", o)
 		return nil
 	}
 	if e.Kind = KindRefundReturned; r.Status == "executed" {
-		s.effects = append(s.effects, e)
+		s.Moved(e)
 	}
 	r.Status, r.Reason, o["failed_at"], o["failure_reason"] = "failed", reason, s.stamp(), reason
 	s.happened("refund_failed", o)

@@ -42,10 +42,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/acquitpay/acquit/test/simulators/account"
 )
 
 // Config configures a Simulator.
@@ -77,6 +78,9 @@ type Config struct {
 
 // Simulator is one client of TrueLayer's. It is safe for concurrent use.
 type Simulator struct {
+	account.Log
+	account.Script[Fault]
+
 	cfg    Config
 	signer *ecdsa.PublicKey  // of requests
 	key    *ecdsa.PrivateKey // of webhooks
@@ -88,9 +92,6 @@ type Simulator struct {
 	keys     map[string]*kept
 	payments []*payment
 	refunds  []*refund
-	faults   []Fault
-	effects  []Effect
-	requests []Request
 	events   []Event
 	waiting  []Event // not delivered yet
 }
@@ -128,8 +129,12 @@ func New(c Config) (*Simulator, error) {
 	return &Simulator{cfg: c, signer: signer, key: key, tokens: map[string]time.Time{}, keys: map[string]*kept{}}, nil
 }
 
-// Kind says what an effect did to money.
-type Kind string
+// Kind, Effect and Request are what the log is made of.
+type (
+	Kind    = account.Kind
+	Effect  = account.Effect
+	Request = account.Request
+)
 
 // The kinds of effect.
 const (
@@ -138,40 +143,6 @@ const (
 	KindRefund         Kind = "refund"          // the bank executed it
 	KindRefundReturned Kind = "refund_returned" // a refund that was executed and came back
 )
-
-// Effect is one movement of money.
-type Effect struct {
-	Kind      Kind
-	Payment   string
-	Object    string // what shows it: payment or refund
-	Reference string // ours, of the object
-	Amount    int64
-	Currency  string
-	Key       string // of the request that made the object
-}
-
-// Request is a POST as it arrived at the API.
-type Request struct {
-	Path     string
-	Key      string
-	Body     string
-	Status   int // of the answer; 0 if there was none
-	Replayed bool
-}
-
-// Effects returns the log, oldest first.
-func (s *Simulator) Effects() []Effect {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.effects)
-}
-
-// Requests returns the writes that arrived, oldest first.
-func (s *Simulator) Requests() []Request {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.requests)
-}
 
 // Grants is how many access tokens were given.
 func (s *Simulator) Grants() int {
@@ -236,9 +207,7 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.status = 0
 	}
 	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/v3/") {
-		s.mu.Lock()
-		s.requests = append(s.requests, Request{Path: r.URL.Path, Key: c.key, Body: c.raw, Status: a.status, Replayed: a.replayed})
-		s.mu.Unlock()
+		s.Arrived(Request{Method: r.Method, Path: r.URL.Path, Key: c.key, Body: c.raw, Status: a.status, Replayed: a.replayed})
 	}
 	if a.status == 0 {
 		panic(http.ErrAbortHandler)
