@@ -173,10 +173,10 @@ func (p Payment) outside(k OutsideKind) int64 {
 	return sum
 }
 
-// returned is what went back to the payer, whoever asked for it, and did not come
-// back after all.
+// returned is what went back to the payer, as asked for or not, and did not come back
+// after all.
 func (p Payment) returned() int64 {
-	return max(0, p.Refunded+p.outside(OutsideRefund)-p.RefundedReversed())
+	return max(0, p.Refunded+p.ExternalRefunded()-p.RefundedReversed())
 }
 
 // Ordinary reports whether an operation of ours could have had the same effect:
