@@ -215,8 +215,10 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
-		copies := n.op().Current().Stopped && n.op().Current().Uncertain // each may have been executed by itself
-		if n.op().Halted || copies && !n.event.Fenced {                  // with an effect elsewhere it did not end without one
+		attempt := n.op().Current()
+		unsure := attempt.Uncertain || attempt.Epoch != n.op().Epoch // an owner that is gone may have sent one too
+		copies := attempt.Stopped && unsure                          // each may have been executed by itself
+		if n.op().Halted || copies && !n.event.Fenced {              // with an effect elsewhere it did not end without one
 			return n.noted(ctx)
 		}
 		d = n.outcomeOf(negativeState(v), a, v)

@@ -53,8 +53,13 @@ func (n *news) outside(ctx context.Context, ours bool) (Taken, error) {
 	if _, err := n.o.cfg.Ledger.Record(ctx, n.snap, &p, n.event.kept()); err != nil {
 		return "", err
 	}
-	if n.snap.Payment.AutoReserved > p.AutoReserved { // it was waited for
-		n.log().InfoContext(ctx, "the provider's own capture is told", "amount", n.event.Outside.Amount, "provider_reference", string(n.event.Outside.Object))
+	before := n.snap.Payment
+	switch {
+	case before.AutoReserved > p.AutoReserved && o.Kind == payment.OutsideCapture: // it was waited for
+		n.log().InfoContext(ctx, "the provider's own capture is told", "amount", o.Amount, "provider_reference", string(o.Object))
+		return TakenOutside, nil
+	case before.Voiding != "" && p.Released > before.Released: // a void of ours asks for that
+		n.log().InfoContext(ctx, "the hold has ended while it is being voided", "kind", string(o.Kind), "provider_reference", string(o.Object))
 		return TakenOutside, nil
 	}
 	n.log().WarnContext(ctx, "money moved beside our operations", "kind", string(n.event.Outside.Kind),

@@ -91,7 +91,7 @@ func TestCaptureThatCameToNothing(t *testing.T) {
 // Goal: a hold that has ended at the provider can be captured no more, once, and the
 // payment says how it ended; what we have ended ourselves is no news. Method: both
 // ends of a hold of which nothing, some, all was captured, and of one that is being
-// voided.
+// voided, or was.
 func TestHoldEndsAtTheProvider(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind     payment.OutsideKind
@@ -106,7 +106,8 @@ func TestHoldEndsAtTheProvider(t *testing.T) {
 		"beside an open capture":            {payment.OutsideExpiry, func(p *payment.Payment) { p.CaptureReserved = 400 }, true, 600, payment.StatusAuthorized},
 		"all was captured":                  {payment.OutsideExpiry, func(p *payment.Payment) { p.Captured, p.Status = 1000, payment.StatusCaptured }, false, 0, payment.StatusCaptured},
 		"before the provider's own capture": {payment.OutsideVoid, func(p *payment.Payment) { p.CaptureReserved, p.AutoReserved = 1000, 1000 }, true, 1000, payment.StatusVoided},
-		"we are voiding it":                 {payment.OutsideVoid, func(p *payment.Payment) { p.Voiding = "v1" }, false, 0, payment.StatusAuthorized},
+		"we are voiding it":                 {payment.OutsideVoid, func(p *payment.Payment) { p.Voiding = "v1" }, true, 1000, payment.StatusVoided},
+		"we have voided it":                 {payment.OutsideVoid, func(p *payment.Payment) { p.Authorized, p.Status, p.Unique = 0, payment.StatusVoided, false }, false, 0, payment.StatusVoided},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := authorized(t, payment.CaptureManual, nil, false)

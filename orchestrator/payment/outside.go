@@ -97,12 +97,13 @@ func (p Payment) awaitCapture() Payment {
 }
 
 // withEnd ends what is held: it is no more at the provider. A hold that we have
-// ended, or are about to, is told of as well; that is no news. What an open capture
+// ended is told of as well; that is no news. That of one that we are about to end is:
+// our void may fail for that very reason. What an open capture
 // reserves stays so until that ends, and is released then; what is told before the
 // authorization is known to have succeeded counts when it is.
 func (p Payment) withEnd(o Outside, at time.Time) (next Payment, changed bool, err error) {
 	taken := p.Authorized > 0 && p.Captured >= p.Authorized
-	if taken || p.Status == StatusVoided || p.Voiding != "" || p.ended() {
+	if taken || p.Status == StatusVoided || p.ended() {
 		return p, false, nil
 	}
 	p.Outside = append(slices.Clone(p.Outside), o)
@@ -172,10 +173,10 @@ func (p Payment) outside(k OutsideKind) int64 {
 	return sum
 }
 
-// returned is what went back to the payer, whoever asked for it, and did not come
-// back after all.
+// returned is what went back to the payer, as asked for or not, and did not come back
+// after all.
 func (p Payment) returned() int64 {
-	return max(0, p.Refunded+p.outside(OutsideRefund)-p.RefundedReversed())
+	return max(0, p.Refunded+p.ExternalRefunded()-p.RefundedReversed())
 }
 
 // Ordinary reports whether an operation of ours could have had the same effect:

@@ -106,3 +106,28 @@ func TestOutsideTurnsOutToBeOurs(t *testing.T) {
 		t.Errorf("refunded %d, external %d, refundable %d", after.Refunded, after.ExternalRefunded(), after.Refundable())
 	}
 }
+
+// Goal: what a provider gave back beyond what we asked for is gone too: it cannot be
+// refunded again, and counts in what its reversal brings back. Method: a refund of which
+// more was applied, then the reversal of all of it.
+func TestRefundOfMoreThanAskedFor(t *testing.T) {
+	p := payment.Payment{Amount: eur(1000), Authorized: 1000, Captured: 1000, Refunded: 300, Status: payment.StatusPartiallyRefunded}
+	p, r, err := p.Reserve(payment.Call{Tenant: "t", Method: payment.MethodRefund, Key: "k"}, payment.Order{Amount: new(eur(200))}, payment.Traits{}, at())
+	if err != nil {
+		t.Fatal(err)
+	}
+	op := payment.Operation{
+		Method: payment.MethodRefund, State: payment.StateSucceeded, Amount: r.Amount, Held: r.Held,
+		Attempts: []payment.Attempt{{ProviderReference: "re_1"}},
+	}
+	if p, err = p.After(op, payment.Applied{Amount: eur(500)}, at()); err != nil || p.Refunded != 500 || p.ExternalRefunded() != 300 {
+		t.Fatalf("refunded %d, external %d, %v", p.Refunded, p.ExternalRefunded(), err)
+	}
+	if p.Refundable() != 200 {
+		t.Errorf("%d can be refunded of 1000, of which 800 went back", p.Refundable())
+	}
+	p, _, err = p.WithOutside(payment.Outside{Object: "re_1", Kind: payment.OutsideRefundReversal, Amount: 500}, at())
+	if err != nil || p.Refundable() != 700 {
+		t.Errorf("%d can be refunded of 1000, of which 300 went back for good, %v", p.Refundable(), err)
+	}
+}

@@ -68,6 +68,7 @@ type Sweep struct {
 	hurry  chan struct{}    // holds one while somebody wants the index to be read
 	living []payment.BootID // as of the last pass
 	shards []int            // that are this process's among them
+	turn   int              // which of them the next pass begins with
 	// full is not nil while all that is open is looked at, for what the lost have
 	// left: what was found to be somebody's, so that it is not read again.
 	full map[payment.OperationKey]bool
@@ -187,7 +188,7 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 	}
 	before := s.left
 	s.left = make(map[payment.OperationKey]payment.AccountName)
-	for _, shard := range s.shards {
+	for _, shard := range s.inTurn() {
 		due, err := s.cfg.Ledger.Due(ctx, shard, until, math.MaxInt)
 		if err != nil {
 			return true, err
@@ -205,6 +206,16 @@ func (s *Sweep) pass(ctx context.Context) (left bool, err error) {
 		s.full = nil // all of what the lost have left is taken up
 	}
 	return len(s.left) > 0, nil
+}
+
+// inTurn lists this process's shards, each time beginning with another one: what stays
+// due in the first ones would else take all the room there is, for as long as it does.
+func (s *Sweep) inTurn() []int {
+	if len(s.shards) == 0 {
+		return nil
+	}
+	s.turn = (s.turn + 1) % len(s.shards)
+	return slices.Concat(s.shards[s.turn:], s.shards[:s.turn])
 }
 
 // readAhead is how many operations are read at a time: one after the other, a

@@ -164,10 +164,12 @@ func (d *delivery) untold(ctx context.Context, err error) *refusal {
 		return &refusal{http.StatusUnauthorized, resultForged, "it is not signed by the provider"}
 	case errors.Is(err, providers.ErrStale):
 		return &refusal{http.StatusBadRequest, resultStale, "its signature is too old, or from the future"}
+	case errors.Is(err, providers.ErrMalformed):
+		return &refusal{http.StatusBadRequest, resultMalformed, "it cannot be read"}
 	}
-	// A driver that breaks on it cannot read it either: it is brought again, and the
-	// counter shows it.
-	return &refusal{http.StatusBadRequest, resultMalformed, "it cannot be read"}
+	// It may be genuine: what it is signed with could not be fetched, or the driver broke
+	// on it. Not everybody brings again what was answered 4xx: Amazon SNS drops it.
+	return &refusal{http.StatusServiceUnavailable, resultUnavailable, "it could not be verified now; bring it again"}
 }
 
 // refuse answers and counts a delivery that is not taken in.

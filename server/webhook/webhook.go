@@ -15,10 +15,12 @@
 //	401              it is not signed by the provider
 //	404              no account of that name takes webhooks
 //	405, 408, 413    it is no POST; its body takes too long; has more than 256 KiB
-//	503              the ledger cannot be written, too much is being taken in, or the
-//	                 process starts or stops: bring it again, after Retry-After
+//	503              the ledger cannot be written, what it is signed with cannot be had,
+//	                 too much is being taken in, or the process starts or stops: bring
+//	                 it again, after Retry-After
 //
-// Providers bring again whatever was not answered 2xx.
+// Providers bring again whatever was not answered 2xx, but for Amazon's, which bring
+// nothing again that was answered 4xx.
 package webhook
 
 import (

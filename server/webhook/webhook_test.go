@@ -175,7 +175,7 @@ func TestAnswers(t *testing.T) {
 		"forged in part":         {says: says(providers.Told{Events: events("1"), Forged: 2}, nil), want: want{reply{401, "2 of its events are not signed by the provider", false}, map[string]int64{"main settled": 1, "main forged": 1}}},
 		"stale":                  {says: says(providers.Told{}, fmt.Errorf("w: %w", providers.ErrStale)), want: want{reply{400, "its signature is too old, or from the future", false}, map[string]int64{"main stale": 1}}},
 		"malformed":              {says: says(providers.Told{}, fmt.Errorf("w: %w", providers.ErrMalformed)), want: want{reply{400, "it cannot be read", false}, map[string]int64{"main malformed": 1}}},
-		"a bug":                  {says: says(providers.Told{}, errors.New("bug")), want: want{reply{400, "it cannot be read", false}, map[string]int64{"main malformed": 1}}},
+		"nobody can tell":        {says: says(providers.Told{}, errors.New("no keys")), want: want{reply{503, "it could not be verified now; bring it again", true}, map[string]int64{"main unavailable": 1}}},
 		"without secrets":        {says: says(providers.Told{}, fmt.Errorf("w: %w", providers.ErrUnsupported)), want: want{reply{404, "no account of that name takes webhooks: it has no webhook_secrets", false}, map[string]int64{"main unknown_account": 1}}},
 		"a panic":                {says: func(d providers.Delivery) (providers.Told, error) { panic(string(d.Body)) }, want: want{reply{503, "it could not be taken in; bring it again", true}, map[string]int64{"main unavailable": 1}}},
 		"too large":              {body: strings.Repeat("x", 256<<10+1), want: want{reply{413, "a webhook has at most 262144 bytes", false}, map[string]int64{"main too_large": 1}}},

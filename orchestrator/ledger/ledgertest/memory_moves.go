@@ -103,7 +103,8 @@ func (s *Store) recordFaults(snap ledger.Snapshot, p *payment.Payment) []string 
 		rest.AutoReserved, rest.AutoCapture, rest.Captured, rest.ExcessCaptured = 0, p.AutoCapture, p.Captured, p.ExcessCaptured
 	}
 	if freed := p.Released - old.Released; freed > 0 { // the hold has ended at the provider
-		f.unless(freed == old.Capturable()+old.AutoReserved && len(p.Outside) > len(old.Outside), "%s releases %d of %d", name, freed, old.Capturable())
+		held := old.Authorized - old.Captured - old.CaptureReserved + old.AutoReserved // what is being voided too
+		f.unless(freed == held && len(p.Outside) > len(old.Outside), "%s releases %d of %d", name, freed, held)
 		rest.Released, rest.Authorized = old.Released+freed, old.Authorized-freed
 		rest.CaptureReserved, rest.AutoReserved = old.CaptureReserved-old.AutoReserved, 0
 		rest.Unique = rest.Unique && p.Status.Live()
