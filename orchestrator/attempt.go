@@ -121,7 +121,11 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 	}
 	f.o.cfg.Probe(ctx, payment.PointSendAfterCheck)
 
-	ctx, span := f.o.tracer.Start(ctx, spanName(r.step), f.spanOptions(ctx)...)
+	about := f.sends()
+	if !r.step.Fence() {
+		about++ // a cancel is no send of the main request, but about the last one
+	}
+	ctx, span := f.o.tracer.Start(ctx, spanName(r.step), f.spanOptions(ctx, about)...)
 	defer span.End()
 	f.lastSend = span.SpanContext()
 	started := f.o.cfg.Now()
@@ -181,7 +185,7 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 	}
 	before := f.report
 	f.report.Uncertain = true
-	f.report.Sends = max(f.report.Sends, attempt.Sends) + 1
+	f.report.Sends = f.sends() + 1
 	answer, err := f.account().Send(ctx, send, step.RequestHash)
 	if err != nil { // nothing left the process
 		f.report = before
@@ -222,10 +226,13 @@ func (f *flight) op() payment.Operation { return f.snap.Operation }
 // account is the open attempt's; nil if it is no longer configured.
 func (f *flight) account() Account { return f.o.accounts[f.op().Current().Account] }
 
-// spanOptions say what a request's span is about, and link it to the request
+// sends is how often the open attempt's main request was sent, as far as is known.
+func (f *flight) sends() int { return max(f.report.Sends, f.op().Current().Sends) }
+
+// spanOptions say which send a request's span is about, and link it to the request
 // before it: of this flight, or of another trace as the record has it.
-func (f *flight) spanOptions(ctx context.Context) []trace.SpanStartOption {
-	opts := []trace.SpanStartOption{trace.WithAttributes(f.spanAttributes()...)}
+func (f *flight) spanOptions(ctx context.Context, send int) []trace.SpanStartOption {
+	opts := []trace.SpanStartOption{trace.WithAttributes(f.spanAttributes(send)...)}
 	before := f.lastSend
 	if !before.IsValid() {
 		recorded, err := parseTrace(f.op().Current().Trace)

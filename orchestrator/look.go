@@ -33,7 +33,7 @@ func (f *flight) query(ctx context.Context) (decision, error) {
 		// Elsewhere an object of the same name could be somebody else's.
 		return decision{action: actionPark, reason: movedReason}, nil
 	}
-	ctx, span := f.o.tracer.Start(ctx, "payment.query", f.spanOptions(ctx)...)
+	ctx, span := f.o.tracer.Start(ctx, "payment.query", f.spanOptions(ctx, f.sends())...)
 	defer span.End()
 	ctx, cancel := context.WithTimeout(ctx, f.o.cfg.SendTimeout)
 	defer cancel()

@@ -121,9 +121,10 @@ func (f *flight) paused(ctx context.Context, account payment.AccountName, v paym
 	f.log().ErrorContext(ctx, "account paused", "account", string(account), "mapping_row", v.Row, "pause", pauseFor.String())
 }
 
-// spanAttributes say which request of which operation a span is about. No
-// secret, token or key is among them.
-func (f *flight) spanAttributes() []attribute.KeyValue {
+// spanAttributes say which request of which operation a span is about: send is the
+// ordinal of the attempt's main request that is sent, asked about or cancelled, and
+// 0 while none is on record. No secret, token or key is among them.
+func (f *flight) spanAttributes(send int) []attribute.KeyValue {
 	op := f.op()
 	attempt := op.Current()
 	return []attribute.KeyValue{
@@ -134,7 +135,7 @@ func (f *flight) spanAttributes() []attribute.KeyValue {
 		attribute.String("payment.account", string(attempt.Account)),
 		attribute.String("payment.driver", attempt.Target.Driver),
 		attribute.Int("payment.attempt.ordinal", attempt.Ordinal),
-		attribute.Int("payment.send.ordinal", max(f.report.Sends, attempt.Sends)+1),
+		attribute.Int("payment.send.ordinal", send),
 		attribute.Int64("payment.epoch", op.Epoch),
 	}
 }

@@ -132,11 +132,11 @@ func newEtcd(ctx context.Context, c Config, t *telemetry, l *lifecycle) (*client
 
 // dialEtcd makes the client of a cluster. It connects when it is first used.
 func dialEtcd(c Etcd, logger *slog.Logger, l *lifecycle) (*clientv3.Client, error) {
-	secure, err := clientTLS(c.TLS, logger)
+	secure, err := etcdCredentials(c.TLS, logger)
 	if err != nil {
 		return nil, err
 	}
-	client, err := etcdledger.Dial(etcdledger.Endpoints{Addresses: c.Endpoints, TLS: secure})
+	client, err := etcdledger.Dial(etcdledger.Endpoints{Addresses: c.Endpoints, Credentials: secure})
 	if err != nil {
 		return nil, fmt.Errorf("ledger.etcd.endpoints: %w", err)
 	}

@@ -8,10 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"google.golang.org/grpc/credentials"
 )
 
 // filesEvery is how often files are looked at anew, and only while somebody
@@ -51,21 +54,14 @@ func serverTLS(t TLS, mutual bool, logger *slog.Logger) (*tls.Config, error) {
 	return config, nil
 }
 
-// clientTLS is how the cluster is reached; nil leaves it to the endpoints. The
-// client certificate is read again when it has changed; the authorities of the
-// members are those of the start.
-func clientTLS(c EtcdTLS, logger *slog.Logger) (*tls.Config, error) {
+// etcdCredentials are how the cluster is reached; nil leaves it to the endpoints.
+// The client certificate and the authorities of the members are read again when
+// they have changed, and used for the next connection.
+func etcdCredentials(c EtcdTLS, logger *slog.Logger) (credentials.TransportCredentials, error) {
 	if c == (EtcdTLS{}) {
 		return nil, nil
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if c.CA != "" {
-		pool, err := newFiles(logger, parseAuthorities, c.CA)
-		if err != nil {
-			return nil, fmt.Errorf("ledger.etcd.tls.ca: %w", err)
-		}
-		config.RootCAs = pool.value
-	}
 	if c.Cert != "" {
 		pair, err := newKeyPair(c.Cert, c.Key, logger)
 		if err != nil {
@@ -73,7 +69,37 @@ func clientTLS(c EtcdTLS, logger *slog.Logger) (*tls.Config, error) {
 		}
 		config.GetClientCertificate = func(r *tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(r.Context()), nil }
 	}
-	return config, nil
+	if c.CA == "" {
+		return credentials.NewTLS(config), nil
+	}
+	authorities, err := newFiles(logger, parseAuthorities, c.CA)
+	if err != nil {
+		return nil, fmt.Errorf("ledger.etcd.tls.ca: %w", err)
+	}
+	return &trusting{TransportCredentials: credentials.NewTLS(config), config: config, authorities: authorities}, nil
+}
+
+// trusting are credentials that believe the servers of those authorities which are
+// configured at the time of the handshake. A client's tls.Config has no callback for
+// that, and to verify in VerifyConnection instead would not do: there an address is
+// not told, so that no certificate could be held to it.
+type trusting struct {
+	credentials.TransportCredentials // which are asked about all but the handshake
+
+	config      *tls.Config
+	authorities *files[*x509.CertPool]
+}
+
+// ClientHandshake verifies the server as a tls.Config with the authorities of now does.
+func (t *trusting) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	now := t.config.Clone()
+	now.RootCAs = t.authorities.get(ctx)
+	return credentials.NewTLS(now).ClientHandshake(ctx, authority, raw)
+}
+
+// Clone keeps the handshake, which the clone of what is embedded would not have.
+func (t *trusting) Clone() credentials.TransportCredentials {
+	return &trusting{TransportCredentials: t.TransportCredentials.Clone(), config: t.config, authorities: t.authorities}
 }
 
 // files is what PEM files say. Whoever replaces several of them cannot do it in one

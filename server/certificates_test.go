@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/tls"
-	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -50,27 +49,6 @@ func TestCertificatesAreReplaced(t *testing.T) {
 	if shown(t, r.GRPC, we) != "" || shown(t, r.Ops, we) != "" {
 		t.Error("clients of the replaced authority are still let in")
 	}
-}
-
-// TestEtcdCertificateIsReplaced: the certificate that this process shows to etcd is
-// replaced without a restart too. The one it would show is asked for before and after.
-func TestEtcdCertificateIsReplaced(t *testing.T) {
-	ours := authority.New(t)
-	ours.Sign(t, "client")
-	secure, err := clientTLS(EtcdTLS{CA: ours.Path("ca.pem"), Cert: ours.Path("client.pem"), Key: ours.Path("client.key")}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial := func() string {
-		pair, err := secure.GetClientCertificate(&tls.CertificateRequestInfo{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pair.Leaf.SerialNumber.String()
-	}
-	first := serial()
-	ours.Sign(t, "client")
-	eventually(t, "the newer certificate is shown", func() bool { return serial() != first })
 }
 
 // shown connects and returns which certificate the server shows, "" if it does not

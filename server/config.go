@@ -151,8 +151,8 @@ type Etcd struct {
 	Prefix string `koanf:"prefix"`
 }
 
-// EtcdTLS names PEM files for the connection to etcd. A client certificate that is
-// replaced is used for the next connection, new authorities from the next start on.
+// EtcdTLS names PEM files for the connection to etcd. What is replaced of them is
+// used for the next connection, without a restart.
 type EtcdTLS struct {
 	// CA is the file of the authorities that the members' certificates come from.
 	CA string `koanf:"ca"`

@@ -77,6 +77,7 @@ func TestLoadRefuses(t *testing.T) {
 		"driver not inherited":   {"accounts: [{name: a, environment: sandbox}]", "accounts[0].driver: must name a driver: sandbox, stripe, adyen, amazonpay, truelayer"},
 		"two of one name":        {"accounts: [{name: a, driver: sandbox, environment: sandbox}, {name: a, driver: sandbox, environment: sandbox}]", "accounts[1].name: is the name of accounts[0] too"},
 		"key without cert":       {"tls: {key: k.pem}", "tls.cert: must be set together with tls.key"},
+		"TLS over no TLS":        {"ledger: {etcd: {endpoints: ['http://127.0.0.1:2379'], tls: {ca: ca.pem}}}", "ledger.etcd.endpoints[0]: must be https, since ledger.etcd.tls is set"},
 		"endpoint without URL":   {"ledger: {etcd: {endpoints: ['etcd:2379']}}", "ledger.etcd.endpoints[0]: must be a URL such as https://etcd-0:2379"},
 		"open simulator":         {"sandbox: {addr: '0.0.0.0:1'}", "sandbox.addr: must be a loopback host:port: the simulator obeys everybody"},
 		"grpc for everybody": {

@@ -92,6 +92,8 @@ func (c *checks) ledger(l Ledger, insecure bool) {
 			"%s is not loopback, so it needs https, or insecure (--insecure) where the network lets nobody else in", u.Host)
 		c.that(err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "",
 			fmt.Sprintf("ledger.etcd.endpoints[%d]", i), "must be a URL such as https://etcd-0:2379")
+		c.that(err != nil || u.Scheme != "http" || l.Etcd.TLS == EtcdTLS{}, fmt.Sprintf("ledger.etcd.endpoints[%d]", i),
+			"must be https, since ledger.etcd.tls is set")
 	}
 	c.that((l.Etcd.TLS.Cert == "") == (l.Etcd.TLS.Key == ""), "ledger.etcd.tls.cert", "must be set together with ledger.etcd.tls.key")
 	c.that(regexp.MustCompile(`^(/[A-Za-z0-9._-]+)+$`).MatchString(l.Etcd.Prefix), "ledger.etcd.prefix", "must be a path such as /acquit/v1, without a slash at its end")

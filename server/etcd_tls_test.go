@@ -2,14 +2,19 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
 	acquitv1 "github.com/acquitpay/acquit/gen/acquit/v1"
 	"github.com/acquitpay/acquit/test/authority"
@@ -42,6 +47,71 @@ func TestClusterOverTLS(t *testing.T) {
 	if err := Run(ctx, c, Process{Stdout: &out, Stderr: &out}); err == nil || !strings.Contains(err.Error(), "ledger") {
 		t.Errorf("without a client certificate the start ended with %v", err)
 	}
+}
+
+// TestEtcdCertificatesAreReplaced: what this process shows to etcd, and whom it
+// believes there, are replaced without a restart, and a member's certificate is held to
+// its address and to the authorities of now. The same credentials connect to an etcd
+// again and again, while its certificate and our files are replaced.
+func TestEtcdCertificatesAreReplaced(t *testing.T) {
+	ours, theirs := authority.New(t), authority.New(t)
+	ours.Sign(t, "etcd")
+	ours.Sign(t, "client")
+	theirs.Sign(t, "client")
+	endpoint := strings.TrimPrefix(secureEtcd(t, ours), "https://")
+	files := EtcdTLS{CA: filepath.Join(t.TempDir(), "trusted.pem"), Cert: ours.Path("client.pem"), Key: ours.Path("client.key")}
+	if _, err := etcdCredentials(files, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "ledger.etcd.tls.ca") {
+		t.Errorf("without the authorities' file: %v", err)
+	}
+	replace(t, ours.Path("ca.pem"), files.CA)
+	secure, err := etcdCredentials(files, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := func(by *authority.Authority, addresses ...string) {
+		by.Sign(t, "etcd", addresses...)
+		replace(t, by.Path("etcd.key"), ours.Path("etcd.key"))
+		replace(t, by.Path("etcd.pem"), ours.Path("etcd.pem"))
+	}
+	if err := greets(t, secure, endpoint); err != nil {
+		t.Fatalf("before: %v", err)
+	}
+
+	member(theirs)
+	if greets(t, secure, endpoint) == nil {
+		t.Error("a member with a certificate of another authority is believed")
+	}
+	replace(t, theirs.Path("ca.pem"), files.CA)
+	eventually(t, "a new authority is believed", func() bool { return greets(t, secure, endpoint) == nil })
+	member(ours)
+	if greets(t, secure, endpoint) == nil {
+		t.Error("a replaced authority is still believed")
+	}
+	member(theirs, "127.0.0.99")
+	if greets(t, secure, endpoint) == nil {
+		t.Error("a member with a certificate for another address is believed")
+	}
+
+	member(theirs)
+	replace(t, theirs.Path("client.key"), files.Key)
+	replace(t, theirs.Path("client.pem"), files.Cert)
+	eventually(t, "etcd refuses the client certificate that is configured now", func() bool { return greets(t, secure, endpoint) != nil })
+	ours.Sign(t, "client")
+	eventually(t, "a newer client certificate is shown", func() bool { return greets(t, secure, endpoint) == nil })
+}
+
+// greets makes a connection to a member, and reports why one does not believe the other.
+func greets(t *testing.T, secure credentials.TransportCredentials, endpoint string) error {
+	t.Helper()
+	conn, err := grpc.NewClient(endpoint, grpc.WithTransportCredentials(secure.Clone())) // gRPC may use a clone
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err = healthpb.NewHealthClient(conn).Check(ctx, &healthpb.HealthCheckRequest{})
+	return err
 }
 
 // secureEtcd is an etcd that lets in clients of the authority only.

@@ -21,6 +21,7 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers/sandbox/simulator"
+	stripesim "github.com/acquitpay/acquit/test/simulators/stripe"
 )
 
 // named are the finished spans of a name, in the order in which they began.
@@ -133,7 +134,9 @@ func (h *house) exchanged(send tracetest.SpanStub, status string) {
 	}
 }
 
-// Goal: a look-up has a span of its own, linked to the send that it asks about.
+// Goal: a look-up has a span of its own, linked to the send that it asks about and
+// with its ordinal. Method: a provider that does what it is asked and never says so,
+// and the spans of an in-memory exporter.
 func TestSpanOfALookUp(t *testing.T) {
 	t.Parallel()
 	inHouse(t, setting{}, func(h *house) {
@@ -142,8 +145,38 @@ func TestSpanOfALookUp(t *testing.T) {
 		if len(looks) != 1 || len(looks[0].Links) != 1 || looks[0].Links[0].SpanContext.SpanID() != sends[len(sends)-1].SpanContext.SpanID() {
 			t.Fatalf("look-ups %v", looks)
 		}
-		want := map[string]string{"payment.evidence": "effect", "payment.mapping_row": "sandbox.query.authorized", "payment.decision": "settle"}
-		if diff := gocmp.Diff(want, attributes(looks[0], "payment.evidence", "payment.mapping_row", "payment.decision")); diff != "" {
+		want := map[string]string{
+			"payment.evidence": "effect", "payment.mapping_row": "sandbox.query.authorized", "payment.decision": "settle",
+			"payment.send.ordinal": fmt.Sprint(len(sends)),
+		}
+		if diff := gocmp.Diff(want, attributes(looks[0], "payment.evidence", "payment.mapping_row", "payment.decision", "payment.send.ordinal")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Goal: the spans of a cancel, and of the look-ups before and after it, are about the
+// send that they follow. Method: a void of an authorization that was sent once and
+// waits for its shopper.
+func TestSpansOfACancel(t *testing.T) {
+	t.Parallel()
+	atStripe(t, stripesim.Config{SearchLag: lag}, func(h *house, _ *stripeAccount) {
+		p := h.sweeps("one")
+		began, _, _ := h.begins(p, pays(secure))
+		time.Sleep(untilQuiet)
+		p.order(h.Context(), planted("v"), "void", began.answer().GetPayment().GetPaymentId(), 0).tells(false, "false")
+		operation := began.answer().GetOperation().GetOperationId()
+		got := map[string][]string{}
+		for _, name := range []string{"payment.attempt", "payment.fence", "payment.query"} {
+			for _, s := range h.named(name) {
+				if a := attributes(s, "payment.operation_id", "payment.send.ordinal"); a["payment.operation_id"] == operation {
+					got[name] = append(got[name], a["payment.send.ordinal"])
+				}
+			}
+			got[name] = slices.Compact(got[name]) // it is looked up as often as it takes
+		}
+		want := map[string][]string{"payment.attempt": {"1"}, "payment.fence": {"1"}, "payment.query": {"1"}}
+		if diff := gocmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})

@@ -1,7 +1,6 @@
 package etcdledger
 
 import (
-	"crypto/tls"
 	"fmt"
 	"time"
 
@@ -9,6 +8,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
 )
 
 const (
@@ -26,9 +26,9 @@ const (
 type Endpoints struct {
 	// Addresses of the members: https://host:port, or http or unix:// on this machine.
 	Addresses []string
-	// TLS authenticates the members, and this client to them. Nil is for loopback
-	// and unix sockets only.
-	TLS *tls.Config
+	// Credentials authenticate the members, and this client to them, on every
+	// connection. Nil is for loopback and unix sockets only.
+	Credentials credentials.TransportCredentials
 	// Username and Password, where the cluster asks for them.
 	Username, Password string
 }
@@ -37,16 +37,20 @@ type Endpoints struct {
 // back soon after an outage, and leaves it to the ledger to say what failed. It
 // returns without waiting for a connection; the caller closes it last.
 func Dial(e Endpoints) (*clientv3.Client, error) {
+	options := []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+		Backoff:           backoff.Config{BaseDelay: reconnectMin, Multiplier: 1.6, Jitter: 0.2, MaxDelay: reconnectMax},
+		MinConnectTimeout: defaultRequestLimit,
+	})}
+	if e.Credentials != nil { // these go over what etcd's client takes from the addresses
+		options = append(options, grpc.WithTransportCredentials(e.Credentials))
+	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: e.Addresses, TLS: e.TLS, Username: e.Username, Password: e.Password,
+		Endpoints: e.Addresses, Username: e.Username, Password: e.Password,
 		DialTimeout:          defaultRequestLimit,
 		DialKeepAliveTime:    keepAliveTime,
 		DialKeepAliveTimeout: keepAliveTimeout,
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: reconnectMin, Multiplier: 1.6, Jitter: 0.2, MaxDelay: reconnectMax},
-			MinConnectTimeout: defaultRequestLimit,
-		})},
-		Logger: zap.NewNop(),
+		DialOptions:          options,
+		Logger:               zap.NewNop(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("etcdledger: etcd client: %w", err)
