@@ -67,6 +67,7 @@ func (f *flight) settle(ctx context.Context, d decision) error {
 		return err
 	}
 	f.o.cfg.Probe(ctx, payment.PointOutcomeAfter)
+	f.o.recent.wrote(f.snap)
 	if !f.op().State.Answers() { // a completion whose authorization is being cancelled
 		f.log().WarnContext(ctx, "operation parked", "reason", f.op().ParkReason)
 		f.o.metrics.parked.Add(ctx, 1)

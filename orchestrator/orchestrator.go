@@ -143,6 +143,7 @@ type Orchestrator struct {
 	flights  *flights
 	budget   *retry.Budget
 	pauses   pauses
+	recent   recent
 	metrics  *metrics
 	tracer   trace.Tracer
 	log      *slog.Logger
@@ -168,9 +169,13 @@ func New(cfg Config) (*Orchestrator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("orchestrator: %w", err)
 	}
+	written, err := newRecent()
+	if err != nil {
+		return nil, fmt.Errorf("orchestrator: %w", err)
+	}
 	o := &Orchestrator{
 		cfg: cfg, accounts: make(map[payment.AccountName]Account), doubtful: make(map[payment.AccountName]bool), flights: newFlights(cfg.MaxInFlight),
-		budget: budget, pauses: newPauses(cfg.Accounts), metrics: m, log: cfg.Logger,
+		budget: budget, pauses: newPauses(cfg.Accounts), recent: written, metrics: m, log: cfg.Logger,
 		tracer: cfg.Tracer.Tracer("github.com/acquitpay/acquit/orchestrator"),
 	}
 	for _, a := range cfg.Accounts {
