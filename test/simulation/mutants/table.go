@@ -214,7 +214,7 @@ func promiseMutants() []mutant {
 			"		case errors.Is(err, ledger.ErrAmbiguous):\n			f.snap, f.nonce = s, c.Operation.Nonce\n			f.snap.Operation = c.Operation\n			return nil\n		case transient(err) && f.pauseLedger(ctx):\n",
 		}}},
 		{"sent after its caller was told that nothing was", []edit{{flight, "	f.asked = !f.refused\n", "	f.asked = true\n"}}},
-		{"told that nothing was sent, while the ledger is asked", []edit{{flight, "	view, unsure := f.view, f.settled || f.asked\n", "	view, unsure := f.view, f.settled\n"}}},
+		{"told that nothing was sent, while the ledger is asked", []edit{{flight, "	view, seen, unsure := f.view, f.seen, f.settled || f.asked\n", "	view, seen, unsure := f.view, f.seen, f.settled\n"}}},
 		{"an outcome is told before it is stored", []edit{{flight, "	f.settled = true\n", "	f.view.Operation.State = payment.StateSucceeded\n"}}},
 		{"a final operation keeps the request", []edit{{
 			transition, "op.Completed, op.NextCheck, op.Sealed, op.ParkReason = t.At, time.Time{}, nil, \"\"", "op.Completed, op.NextCheck, op.ParkReason = t.At, time.Time{}, \"\"",
@@ -231,7 +231,7 @@ func promiseMutants() []mutant {
 			"orchestrator/ledger/ledgertest/memory_news.go", "	case n.Event != nil && s.events[*n.Event] != nil:\n", "	case false:\n",
 		}}},
 		{"an event is answered before it is durable", []edit{{
-			event, "	if err != nil {\n		return \"\", recorded(refusal(err))\n	}\n	o.metrics.events", "	if err != nil {\n		taken = TakenNoted\n	}\n	o.metrics.events",
+			event, "	if err != nil {\n		return \"\", payment.Recorded(refusal(err))\n	}\n	o.metrics.events", "	if err != nil {\n		taken = TakenNoted\n	}\n	o.metrics.events",
 		}}},
 		{"an orphan is matched with nothing", []edit{{
 			"orchestrator/orphan.go", "	if a.Kind != payment.AttentionOrphan || a.Event == nil ||", "	if true || a.Kind != payment.AttentionOrphan || a.Event == nil ||",
