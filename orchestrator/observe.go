@@ -3,7 +3,6 @@ package orchestrator
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -94,10 +93,9 @@ func (f *flight) count(ctx context.Context, a payment.Answer, v payment.Verdict,
 // made for one line costs as much as the line.
 func (f *flight) logSettled(ctx context.Context) {
 	op := f.op()
-	f.o.log.LogAttrs(ctx, slog.LevelInfo, "operation settled",
-		slog.String("reference_id", string(op.Reference)), slog.String("operation_id", string(op.Key.ID)), slog.String("payment_id", string(op.PaymentID)),
-		slog.String("state", string(op.State)), slog.String("account", string(op.Current().Account)),
-		slog.Int("attempts", len(op.Attempts)), slog.Int("sends", op.Current().Sends))
+	f.o.log.InfoContext(ctx, "operation settled",
+		"reference_id", string(op.Reference), "operation_id", string(op.Key.ID), "payment_id", string(op.PaymentID),
+		"state", string(op.State), "account", string(op.Current().Account), "attempts", len(op.Attempts), "sends", op.Current().Sends)
 }
 
 // alert calls for attention where the table asks for it, or where an operation
