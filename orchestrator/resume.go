@@ -12,9 +12,9 @@ import (
 // then the same request under the same key, else parked again. The recorded
 // account is kept; routing is not asked again.
 //
-// Errors: *payment.KeyTakenError if somebody owns it after all; *payment.Error,
-// which is OUTCOME_PENDING while the ledger is away: an earlier call may have
-// had its effect.
+// Errors: *payment.KeyTakenError if somebody owns or has answered it after all;
+// *payment.Error, which is OUTCOME_PENDING while the ledger is away: an earlier
+// call may have had its effect.
 func (o *Orchestrator) Resume(ctx context.Context, op payment.Operation) (payment.Reply, error) {
 	reply, err := o.detach(ctx, op.Key, func(ctx context.Context, f *flight) error {
 		working, err := f.takeOver(ctx, op.Key)
@@ -49,14 +49,18 @@ func (f *flight) resume(ctx context.Context) error {
 
 // takeOver makes this flight the owner for a caller that came back. It answers
 // false when there is nothing that a caller's retry can bring on: the operation
-// has its response, is being cancelled, or waits for a person.
+// is being cancelled, or waits for a person. One that has its response by now is a
+// key that is taken, so that its caller is told that the answer is a replay.
 func (f *flight) takeOver(ctx context.Context, key payment.OperationKey) (bool, error) {
 	snap, err := f.o.cfg.Ledger.Read(ctx, key)
 	if err != nil {
 		return false, err
 	}
 	f.snap = snap
-	if snap.Operation.Response != nil || snap.Operation.State == payment.StateFencing || snap.Operation.Halted {
+	if snap.Operation.Response != nil {
+		return false, f.o.taken(snap.Operation, snap.Marker.Present, 1)
+	}
+	if snap.Operation.State == payment.StateFencing || snap.Operation.Halted {
 		return false, nil
 	}
 	if !f.o.orphaned(snap) {
