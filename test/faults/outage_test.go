@@ -15,7 +15,7 @@ import (
 // outage is a way for the ledger to be away.
 type outage struct {
 	name       string
-	reason     string // of the refusal of a call that comes meanwhile
+	reason     string // of the refusal of a call that comes when the outage is known
 	begin, end func(*testing.T, *ledgerProcess)
 }
 
@@ -50,11 +50,14 @@ func TestLedgerAwayBeforeTheClaim(t *testing.T) {
 			how.begin(t, c.etcd)
 			i := intent{key: "away-before", token: "tok_ok", amount: 1000}
 			const limit = 8 * time.Second
-			for range 2 { // also when the outage is no news
-				a := s.within(t, limit, i)
-				if a.code() != codes.Unavailable || a.reason() != how.reason || a.took >= limit {
-					t.Errorf("%s, want %s within %s", a, how.reason, limit)
-				}
+			// The first claim may go out on a connection whose end has not been seen yet,
+			// so it may have been heard for all the process knows.
+			news := s.within(t, limit, i)
+			if news.code() != codes.Unavailable || (news.reason() != how.reason && news.reason() != "OUTCOME_PENDING") || news.took >= limit {
+				t.Errorf("%s, want %s or OUTCOME_PENDING within %s", news, how.reason, limit)
+			}
+			if a := s.within(t, limit, i); a.code() != codes.Unavailable || a.reason() != how.reason || a.took >= limit {
+				t.Errorf("when the outage is no news: %s, want %s within %s", a, how.reason, limit)
 			}
 			c.sandbox.noRequest(t, i)
 			how.end(t, c.etcd)
