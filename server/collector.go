@@ -15,8 +15,8 @@ import (
 // An embedded etcd makes several times as much garbage, and what is live grows with
 // its index until that rule leaves room enough.
 const (
-	headroomAlone = 80 << 20
-	headroomEtcd  = 160 << 20
+	headroomAlone = 72 << 20
+	headroomEtcd  = 240 << 20
 )
 
 func (c Config) headroom() uint64 {
