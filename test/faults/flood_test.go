@@ -200,18 +200,17 @@ func (c *cluster) effects(t *testing.T) []simulator.Entry {
 // time half of them had ended, and all.
 func (c *cluster) resolved(t *testing.T, since time.Time) (half, all time.Duration) {
 	t.Helper()
-	eventually(t, patience, "no operation is open", func() error {
-		open, err := c.etcd.count(t.Context(), ledgerPrefix+"open/")
-		if err != nil {
-			return err
-		}
-		if open <= flooded/2 && half == 0 {
-			half = time.Since(since)
-		}
-		if open > 0 {
+	atMost := func(most int64) func() error {
+		return func() error {
+			open, err := c.etcd.count(t.Context(), ledgerPrefix+"open/")
+			if err != nil || open <= most {
+				return err
+			}
 			return fmt.Errorf("%d are open", open)
 		}
-		return nil
-	})
+	}
+	eventually(t, patience, "at most half of the operations are open", atMost(flooded/2))
+	half = time.Since(since)
+	eventually(t, patience, "no operation is open", atMost(0))
 	return half, time.Since(since)
 }
