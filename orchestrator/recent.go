@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"slices"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -26,7 +28,7 @@ type paymentKey struct {
 // remembered is what an order is planned on.
 type remembered struct {
 	payment       ledger.Snapshot   // without any operation
-	authorization payment.Operation // as it ended; without what it was asked and answered
+	authorization payment.Operation // as it ended; see ended
 }
 
 func newRecent() (recent, error) {
@@ -47,8 +49,7 @@ func (r recent) wrote(s ledger.Snapshot) {
 		if !op.State.Final() {
 			return
 		}
-		op.Sealed, op.Response = nil, nil
-		k.authorization = op
+		k.authorization = ended(op)
 	} else {
 		before, found := r.payments.Get(key)
 		if !found {
@@ -57,6 +58,16 @@ func (r recent) wrote(s ledger.Snapshot) {
 		k.authorization = before.authorization
 	}
 	r.payments.Add(key, k)
+}
+
+// ended is what an order needs of its authorization: how its last attempt ended, without
+// what was asked and answered, and what the shopper had to do. That is large, and for
+// nobody else.
+func ended(op payment.Operation) payment.Operation {
+	op.Sealed, op.Response = nil, nil
+	op.Attempts = slices.Clone(op.Attempts[len(op.Attempts)-1:]) // the record's own stay
+	op.Attempts[0].NextAction = nil
+	return op
 }
 
 // find returns what an order of the method can be planned on. Orders that are one with
