@@ -5,12 +5,14 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/acquitpay/acquit/orchestrator"
 	"github.com/acquitpay/acquit/orchestrator/ledger"
+	"github.com/acquitpay/acquit/orchestrator/ledger/ledgertest"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
 
@@ -179,4 +181,39 @@ func TestNewsMovesARecentPayment(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Goal: between the claim on a recent payment that has moved and the one on what is there
+// now, the caller's time may run out: told that nothing was sent, it is not charged behind
+// its back. Method: another process moves the payment, and the read that follows takes
+// longer than the caller waits.
+func TestToldUnavailableOnARecentPayment(t *testing.T) {
+	inWorld(t, []payment.AccountName{"a"}, func(w *world) {
+		one, two := w.boot("one"), w.boot("two")
+		id := w.authorizedPayment(one)
+		if _, err := carryOut(w.Context(), two, orderCall(payment.MethodCapture, "moves"), order(id, 100)); err != nil {
+			t.Fatal(err)
+		}
+		var claims atomic.Int64
+		w.store.SetHook(func(_ context.Context, call ledgertest.Call) ledgertest.Fault {
+			switch call.Kind {
+			case ledgertest.KindClaim:
+				claims.Add(1)
+			case ledgertest.KindPayment:
+				time.Sleep(2 * time.Second)
+			default:
+			}
+			return ledgertest.Fault{}
+		})
+		ctx, cancel := context.WithTimeout(w.Context(), time.Second)
+		defer cancel()
+		_, err := carryOut(ctx, one, orderCall(payment.MethodCapture, "k"), order(id, 100))
+		if e, ok := errors.AsType[*payment.Error](err); !ok || e.Reason != payment.ReasonLedgerUnavailable || claims.Load() != 1 {
+			t.Errorf("after %d claims: %v, want to be told after the first that the ledger does not answer", claims.Load(), err)
+		}
+		time.Sleep(time.Minute)
+		if n := w.effects(); n != 2 || claims.Load() != 1 {
+			t.Errorf("then there are %d effects, want two; and %d claims", n, claims.Load())
+		}
+	})
 }
