@@ -27,8 +27,14 @@ type paymentKey struct {
 
 // remembered is what an order is planned on.
 type remembered struct {
-	payment       ledger.Snapshot   // without any operation
+	payment       payment.Payment
+	revision      ledger.Revision   // of the payment alone
 	authorization payment.Operation // as it ended; see ended
+}
+
+// snapshot is what a claim is made from.
+func (r remembered) snapshot() ledger.Snapshot {
+	return ledger.Snapshot{Payment: r.payment, Revision: r.revision}
 }
 
 func newRecent() (recent, error) {
@@ -44,7 +50,7 @@ func (r recent) wrote(s ledger.Snapshot) {
 		r.payments.Remove(key)
 		return
 	}
-	k := remembered{payment: ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}}
+	k := remembered{payment: s.Payment, revision: ledger.Revision{Payment: s.Revision.Payment}}
 	if op.Method == payment.MethodAuthorize {
 		if !op.State.Final() {
 			return
@@ -74,5 +80,5 @@ func ended(op payment.Operation) payment.Operation {
 // the authorization are not among them.
 func (r recent) find(m payment.Method, tenant payment.TenantID, id payment.ID) (remembered, bool) {
 	k, found := r.payments.Get(paymentKey{tenant, id})
-	return k, found && !joins(m, k.payment.Payment)
+	return k, found && !joins(m, k.payment)
 }
