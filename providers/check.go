@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -168,6 +169,16 @@ func requestID(id string) string {
 		return ""
 	}
 	return id
+}
+
+// instant is a time that a provider told if a record can hold it, and else none, as if
+// it had not been told, which is always allowed for: a record that could not be written
+// would keep an effect that is known from ever being recorded.
+func instant(t time.Time) time.Time {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // isCode reports whether s is empty or fit to be looked up in a table.
