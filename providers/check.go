@@ -142,7 +142,7 @@ func plausibleAction(n payment.NextAction, env payment.Environment) bool {
 	if len(n.RedirectForm) > maxActionForm || len(n.ProviderSDK) > maxActionSDK {
 		return false
 	}
-	if len(n.ProviderSDK) > 0 && !json.Valid(n.ProviderSDK) {
+	if len(n.ProviderSDK) > 0 && !isObject(n.ProviderSDK) {
 		return false
 	}
 	if !slices.Contains([]string{"", http.MethodGet, http.MethodPost}, n.RedirectMethod) {
@@ -154,6 +154,13 @@ func plausibleAction(n payment.NextAction, env payment.Environment) bool {
 	u, err := url.Parse(n.RedirectURL)
 	return err == nil && len(n.RedirectURL) <= maxActionURL && printable(n.RedirectURL) && u.Host != "" &&
 		(u.Scheme == "https" || (u.Scheme == "http" && env == payment.EnvironmentSandbox))
+}
+
+// isObject reports whether raw is a JSON object, all of which can be read: what a
+// caller could not be shown would keep the answer that it comes with from being recorded.
+func isObject(raw json.RawMessage) bool {
+	var fields map[string]any
+	return json.Unmarshal(raw, &fields) == nil && fields != nil
 }
 
 // bare is what is left of an answer that is not believed: that there was one.
