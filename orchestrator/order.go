@@ -64,11 +64,12 @@ func (f *flight) claimOnRecent(ctx context.Context, call payment.Call, order pay
 	if !found {
 		return false, nil
 	}
-	change, in, planned := f.o.planOrder(call, order, k.payment, []payment.Operation{k.authorization})
+	snap := k.snapshot()
+	change, in, planned := f.o.planOrder(call, order, snap, []payment.Operation{k.authorization})
 	if planned != nil {
 		return false, nil //nolint:nilerr // whether it is to be refused, the payment as it is now tells
 	}
-	err := f.claim(ctx, k.payment, change, in)
+	err := f.claim(ctx, snap, change, in)
 	if errors.Is(err, ledger.ErrPaymentMoved) {
 		return false, nil
 	}

@@ -1,6 +1,8 @@
 package orchestrator
 
 import (
+	"slices"
+
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/acquitpay/acquit/orchestrator/ledger"
@@ -25,8 +27,14 @@ type paymentKey struct {
 
 // remembered is what an order is planned on.
 type remembered struct {
-	payment       ledger.Snapshot   // without any operation
-	authorization payment.Operation // as it ended; without what it was asked and answered
+	payment       payment.Payment
+	revision      ledger.Revision   // of the payment alone
+	authorization payment.Operation // as it ended; see ended
+}
+
+// snapshot is what a claim is made from.
+func (r remembered) snapshot() ledger.Snapshot {
+	return ledger.Snapshot{Payment: r.payment, Revision: r.revision}
 }
 
 func newRecent() (recent, error) {
@@ -42,13 +50,12 @@ func (r recent) wrote(s ledger.Snapshot) {
 		r.payments.Remove(key)
 		return
 	}
-	k := remembered{payment: ledger.Snapshot{Payment: s.Payment, Revision: ledger.Revision{Payment: s.Revision.Payment}}}
+	k := remembered{payment: s.Payment, revision: ledger.Revision{Payment: s.Revision.Payment}}
 	if op.Method == payment.MethodAuthorize {
 		if !op.State.Final() {
 			return
 		}
-		op.Sealed, op.Response = nil, nil
-		k.authorization = op
+		k.authorization = ended(op)
 	} else {
 		before, found := r.payments.Get(key)
 		if !found {
@@ -59,9 +66,19 @@ func (r recent) wrote(s ledger.Snapshot) {
 	r.payments.Add(key, k)
 }
 
+// ended is what an order needs of its authorization: how its last attempt ended, without
+// what was asked and answered, and what the shopper had to do. That is large, and for
+// nobody else.
+func ended(op payment.Operation) payment.Operation {
+	op.Sealed, op.Response = nil, nil
+	op.Attempts = slices.Clone(op.Attempts[len(op.Attempts)-1:]) // the record's own stay
+	op.Attempts[0].NextAction = nil
+	return op
+}
+
 // find returns what an order of the method can be planned on. Orders that are one with
 // the authorization are not among them.
 func (r recent) find(m payment.Method, tenant payment.TenantID, id payment.ID) (remembered, bool) {
 	k, found := r.payments.Get(paymentKey{tenant, id})
-	return k, found && !joins(m, k.payment.Payment)
+	return k, found && !joins(m, k.payment)
 }

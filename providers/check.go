@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/acquitpay/acquit/orchestrator/payment"
@@ -141,7 +142,7 @@ func plausibleAction(n payment.NextAction, env payment.Environment) bool {
 	if len(n.RedirectForm) > maxActionForm || len(n.ProviderSDK) > maxActionSDK {
 		return false
 	}
-	if len(n.ProviderSDK) > 0 && !json.Valid(n.ProviderSDK) {
+	if len(n.ProviderSDK) > 0 && !isObject(n.ProviderSDK) {
 		return false
 	}
 	if !slices.Contains([]string{"", http.MethodGet, http.MethodPost}, n.RedirectMethod) {
@@ -153,6 +154,13 @@ func plausibleAction(n payment.NextAction, env payment.Environment) bool {
 	u, err := url.Parse(n.RedirectURL)
 	return err == nil && len(n.RedirectURL) <= maxActionURL && printable(n.RedirectURL) && u.Host != "" &&
 		(u.Scheme == "https" || (u.Scheme == "http" && env == payment.EnvironmentSandbox))
+}
+
+// isObject reports whether raw is a JSON object, all of which can be read: what a
+// caller could not be shown would keep the answer that it comes with from being recorded.
+func isObject(raw json.RawMessage) bool {
+	var fields map[string]any
+	return json.Unmarshal(raw, &fields) == nil && fields != nil
 }
 
 // bare is what is left of an answer that is not believed: that there was one.
@@ -168,6 +176,16 @@ func requestID(id string) string {
 		return ""
 	}
 	return id
+}
+
+// instant is a time that a provider told if a record can hold it, and else none, as if
+// it had not been told, which is always allowed for: a record that could not be written
+// would keep an effect that is known from ever being recorded.
+func instant(t time.Time) time.Time {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
+		return time.Time{}
+	}
+	return t
 }
 
 // isCode reports whether s is empty or fit to be looked up in a table.

@@ -118,6 +118,7 @@ func (g *Guard) parse(s payment.Send, resp Response, parse parser, secrets []str
 		return bare(answer), doubt
 	}
 	answer.Message, answer.RequestID = clean(without(answer.Message, secrets)), requestID(answer.RequestID)
+	answer.ExpireTime = instant(answer.ExpireTime)
 	return answer, ""
 }
 

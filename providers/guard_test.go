@@ -266,6 +266,9 @@ func TestImplausibleAnswersProveNothing(t *testing.T) {
 		"action by a strange method":   action(payment.NextAction{RedirectURL: "https://a.example", RedirectMethod: "DELETE"}),
 		"action that is nothing":       action(payment.NextAction{}),
 		"action with malformed JSON":   action(payment.NextAction{ProviderSDK: []byte("{")}),
+		"action that is a list":        action(payment.NextAction{ProviderSDK: []byte(`["a"]`)}),
+		"action that is null":          action(payment.NextAction{ProviderSDK: []byte("null")}),
+		"action nobody can show":       action(payment.NextAction{ProviderSDK: []byte(`{"a":1e999}`)}),
 		"action with a very long form": action(payment.NextAction{RedirectURL: "https://a.example", RedirectForm: bigForm()}),
 	}
 	for name, parse := range cases {

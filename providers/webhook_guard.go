@@ -98,6 +98,12 @@ func (g *Guard) believed(t Told, secrets []string) (Told, error) {
 		e.Answer.NextAction = nil
 		e.Answer.Transport, e.Answer.HTTPStatus = payment.TransportAnswered, http.StatusOK // as of a look-up that found the object
 		e.Answer.Message, e.Answer.RequestID = clean(without(e.Answer.Message, secrets)), requestID(e.Answer.RequestID)
+		e.Time, e.Answer.ExpireTime = instant(e.Time), instant(e.Answer.ExpireTime)
+		if e.Outside != nil {
+			outside := *e.Outside
+			outside.Time = instant(outside.Time)
+			e.Outside = &outside
+		}
 		if said := e.ID + " " + e.Answer.Code + " " + e.Answer.Decline + " " + e.Answer.RequestID; without(said, secrets) != said {
 			return Told{}, fmt.Errorf("%w: event %d repeats a secret", ErrMalformed, i)
 		}
