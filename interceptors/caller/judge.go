@@ -1,6 +1,7 @@
 package caller
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -58,11 +59,15 @@ func pushbackIn(trailer metadata.MD) (after time.Duration, allowed bool) {
 	return time.Duration(ms) * time.Millisecond, true
 }
 
-// retryDelay is the delay of the status's RetryInfo, and 0 without one.
+// longestDelay is the longest that a pushback can ask for, too.
+const longestDelay = math.MaxInt32 * time.Millisecond
+
+// retryDelay is the delay of the status's RetryInfo, and 0 without one. It is bounded, so
+// that a wait that is added to it does not overflow into none.
 func retryDelay(st *status.Status) time.Duration {
 	for _, detail := range st.Details() {
 		if info, ok := detail.(*errdetails.RetryInfo); ok {
-			return max(0, info.GetRetryDelay().AsDuration())
+			return min(max(0, info.GetRetryDelay().AsDuration()), longestDelay)
 		}
 	}
 	return 0

@@ -1,12 +1,15 @@
 package caller
 
 import (
+	"math"
 	"testing"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Goal: acquit's own word goes before the code, wherever it stands, and what
@@ -40,5 +43,18 @@ func TestAcquitsWordDecides(t *testing.T) {
 				t.Errorf("again: %t after %s, want %t after %s", got.again, got.after, c.again, c.after)
 			}
 		})
+	}
+}
+
+// Goal: a server that wants to be left alone for as long as can be said is not asked again
+// at once. Method: the longest delay that a status can hold.
+func TestLongestDelayIsNoneTooShort(t *testing.T) {
+	t.Parallel()
+	st, err := status.New(codes.Unavailable, "").WithDetails(&errdetails.RetryInfo{RetryDelay: durationpb.New(math.MaxInt64)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := judge(st.Err(), nil, nil); !got.again || got.after+time.Hour < got.after {
+		t.Errorf("again: %t after %s, to which an hour cannot be added", got.again, got.after)
 	}
 }
