@@ -32,6 +32,7 @@ type scripted struct {
 	query      func(*providers.Request)
 	parseQuery func(*payment.Answer)
 	webhook    func(providers.Delivery) (providers.Told, error)
+	unsigned   error // why it does not sign
 	err        error
 }
 
@@ -58,6 +59,9 @@ func (d scripted) Sign(_ context.Context, r *http.Request) error {
 	r.Header.Set("Authorization", "Bearer secret-token")
 	if d.sign != nil {
 		d.sign(r)
+	}
+	if d.unsigned != nil {
+		return d.unsigned
 	}
 	return d.err
 }
@@ -221,6 +225,33 @@ func TestNothingIsSentWhen(t *testing.T) {
 			}
 			if errors.Is(err, providers.ErrUnsupported) != (name == "build is unsupported") {
 				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+// Goal: that a driver cannot sign is told from everything else that is not sent: only
+// there the same request may be sent later. Method: a driver that says why, beside ones
+// that break.
+func TestUnsignedIsToldApart(t *testing.T) {
+	cause := errors.New("no token")
+	for name, c := range map[string]struct {
+		driver   scripted
+		unsigned bool
+	}{
+		"the driver cannot sign": {scripted{unsigned: cause}, true},
+		"signing panics":         {scripted{sign: func(*http.Request) { panic("x") }}, false},
+		"signing changes a path": {scripted{sign: func(r *http.Request) { r.URL.Path = "/v1/other" }}, false},
+		"build fails":            {scripted{err: cause}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, c.driver, nil)
+			_, err := b.send(t, someSend())
+			if err == nil || errors.Is(err, providers.ErrUnsigned) != c.unsigned || b.received.Load() != 0 {
+				t.Errorf("error %v after %d requests", err, b.received.Load())
+			}
+			if c.unsigned && !errors.Is(err, cause) {
+				t.Errorf("error %v hides its cause", err)
 			}
 		})
 	}
