@@ -68,8 +68,8 @@ func noEcho(code, decline string, object payment.ProviderReference, action *paym
 // Goal: a cancel ends an authorization only if there can be no other copy of its request
 // that was executed by itself: else a person looks, and it is never called failed. Method:
 // a provider that does not know copies, three copies of which the answers to two were lost,
-// one copy of a dead process, and a single one that its shopper has left; then the news
-// of one cancel.
+// copies of a dead process, and a single one that its shopper has left; then the news of
+// one cancel.
 func TestOneCancelOfSeveralCopies(t *testing.T) {
 	page := &payment.NextAction{RedirectURL: "https://bank.example/"}
 	refused, waits := noEcho("Refused", "2", "c-1", nil), noEcho("RedirectShopper", "", "c-1", page)
@@ -78,9 +78,11 @@ func TestOneCancelOfSeveralCopies(t *testing.T) {
 		crashes bool
 		state   payment.State
 	}{
-		"two answers lost": {script: []line{lost, lost, refused}, state: payment.StateFencing},
-		"a dead process":   {script: []line{lost, refused}, crashes: true, state: payment.StateFencing},
-		"a single one":     {script: []line{waits}, state: payment.StateFailed},
+		"two answers lost":      {script: []line{lost, lost, refused}, state: payment.StateFencing},
+		"one lost, one waits":   {script: []line{lost, waits}, state: payment.StateFencing},
+		"a dead process":        {script: []line{lost, refused}, crashes: true, state: payment.StateFencing},
+		"a dead one, one waits": {script: []line{lost, waits}, crashes: true, state: payment.StateFencing},
+		"a single one":          {script: []line{waits}, state: payment.StateFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorld(t, []payment.AccountName{"a"}, func(w *world) {
