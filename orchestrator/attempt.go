@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
@@ -133,7 +134,12 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 	if err != nil {
 		span.SetName("payment.unsent")
 		span.RecordError(err)
-		return f.unsent(ctx, span, r, err)
+		span.SetStatus(codes.Error, "not sent")
+		why := err
+		answer, verdict, d, err := f.unsent(ctx, r, why)
+		f.log().WarnContext(ctx, "request not sent", "error", why, "decision", string(d.action))
+		f.annotate(span, answer, verdict, d)
+		return d, err
 	}
 	f.report.Trace = traceOf(span.SpanContext())
 	d, err := r.next(answer, verdict)
@@ -206,28 +212,19 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 // since not a byte left either way; but once it is given up, somebody is told: the
 // credentials may be at fault. While the authorization is being cancelled it is left for
 // the next visit.
-func (f *flight) unsent(ctx context.Context, span trace.Span, r dispatch, why error) (decision, error) {
-	var answer payment.Answer
-	var verdict payment.Verdict
-	var d decision
-	if errors.Is(why, providers.ErrUnsigned) && !r.step.Fence() && !r.late {
-		answer.Transport = payment.TransportNeverSent
-		verdict = f.judge(f.op().Method, &answer)
-		f.learn(answer, verdict)
-		var err error
-		if d, err = r.next(answer, verdict); err != nil {
-			return d, err
-		}
-		if d.action != actionResend {
-			verdict.Alert = true
-			f.alert(ctx, answer, verdict, d)
-		}
-	} else {
-		d = f.unmade(why)
+func (f *flight) unsent(ctx context.Context, r dispatch, why error) (payment.Answer, payment.Verdict, decision, error) {
+	if !errors.Is(why, providers.ErrUnsigned) || r.step.Fence() || r.late {
+		return payment.Answer{}, payment.Verdict{}, f.unmade(why), nil
 	}
-	f.log().WarnContext(ctx, "request not sent", "error", why, "decision", string(d.action))
-	f.annotate(span, answer, verdict, d)
-	return d, nil
+	answer := payment.Answer{Transport: payment.TransportNeverSent}
+	verdict := f.judge(f.op().Method, &answer)
+	f.learn(answer, verdict)
+	d, err := r.next(answer, verdict)
+	if err == nil && d.action != actionResend {
+		verdict.Alert = true
+		f.alert(ctx, answer, verdict, d)
+	}
+	return answer, verdict, d, err
 }
 
 // unmade decides what follows where the guard's refusal tells nothing that closes an
