@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/acquitpay/acquit/orchestrator/mapping"
@@ -131,12 +132,14 @@ func (f *flight) put(ctx context.Context, r dispatch) (decision, error) {
 	started := f.o.cfg.Now()
 	answer, verdict, err := f.transmit(ctx, step)
 	if err != nil {
-		d := f.unsent(err)
-		f.log().WarnContext(ctx, "request not sent", "error", err, "decision", string(d.action))
 		span.SetName("payment.unsent")
 		span.RecordError(err)
-		f.annotate(span, payment.Answer{}, payment.Verdict{}, d)
-		return d, nil
+		span.SetStatus(codes.Error, "not sent")
+		why := err
+		answer, verdict, d, err := f.unsent(ctx, r, why)
+		f.log().WarnContext(ctx, "request not sent", "error", why, "decision", string(d.action))
+		f.annotate(span, answer, verdict, d)
+		return d, err
 	}
 	f.report.Trace = traceOf(span.SpanContext())
 	d, err := r.next(answer, verdict)
@@ -204,9 +207,30 @@ func (f *flight) transmit(ctx context.Context, step payment.Step) (payment.Answe
 	return answer, verdict, nil
 }
 
-// unsent decides what follows when the guard refused to send.
-func (f *flight) unsent(err error) decision {
-	if errors.Is(err, providers.ErrRequestChanged) {
+// unsent decides what follows when the guard refused to send. What could only not be
+// signed is tried again and in the end judged like a provider that cannot be reached,
+// since not a byte left either way; but once it is given up, somebody is told: the
+// credentials may be at fault. While the authorization is being cancelled it is left for
+// the next visit.
+func (f *flight) unsent(ctx context.Context, r dispatch, why error) (payment.Answer, payment.Verdict, decision, error) {
+	if !errors.Is(why, providers.ErrUnsigned) || r.step.Fence() || r.late {
+		return payment.Answer{}, payment.Verdict{}, f.unmade(why), nil
+	}
+	answer := payment.Answer{Transport: payment.TransportNeverSent}
+	verdict := f.judge(f.op().Method, &answer)
+	f.learn(answer, verdict)
+	d, err := r.next(answer, verdict)
+	if err == nil && d.action != actionResend {
+		verdict.Alert = true
+		f.alert(ctx, answer, verdict, d)
+	}
+	return answer, verdict, d, err
+}
+
+// unmade decides what follows where the guard's refusal tells nothing that closes an
+// attempt.
+func (f *flight) unmade(why error) decision {
+	if errors.Is(why, providers.ErrRequestChanged) {
 		// A build of another version makes other bytes: it may look, not send.
 		return decision{action: actionQuery, reason: "the request's bytes differ from the recorded ones"}
 	}
@@ -215,9 +239,9 @@ func (f *flight) unsent(err error) decision {
 		Now: f.o.cfg.Now(), Until: f.lastSendAt(f.op().Current()), Random: f.o.cfg.Random(),
 	})
 	if again {
-		return decision{action: actionResend, wait: wait, reason: "the request could not be signed"}
+		return decision{action: actionResend, wait: wait, reason: "the request could not be made"}
 	}
-	return decision{action: actionPark, reason: "the request could not be signed"}
+	return decision{action: actionPark, reason: "the request could not be made"}
 }
 
 // op is the operation as last committed.

@@ -21,7 +21,7 @@ func (o *Orchestrator) mayCallOff(account Account, parent payment.Operation) err
 			Reason:  payment.ReasonUnsupportedByProvider,
 			Message: fmt.Sprintf("the provider of account %s cannot cancel an authorization that is %s", account.Name(), parent.State),
 		}
-	case !o.cfg.Now().Before(attempt.ResendNotAfter),
+	case !o.cfg.Now().Add(o.clock.back()).Before(attempt.ResendNotAfter),
 		account.Credential() != attempt.Credential && traits.KeyScope != payment.KeyScopeAccount:
 		return &payment.Error{
 			Reason:  payment.ReasonNotVoidable,

@@ -13,6 +13,7 @@ func (f *flight) blocked(ctx context.Context, r dispatch) (decision, bool) {
 	op, now := f.op(), f.o.cfg.Now()
 	attempt := op.Current()
 	account, configured := f.o.accounts[attempt.Account]
+	closed, shut := f.shut()
 	switch {
 	case op.Halted:
 		return decision{action: actionPark, reason: "a person must look first"}, true
@@ -22,9 +23,8 @@ func (f *flight) blocked(ctx context.Context, r dispatch) (decision, bool) {
 		return decision{action: actionPark, reason: "the operation is " + string(op.State)}, true
 	case f.apart():
 		return decision{action: actionQuery, reason: "the authorization does not wait for it any more"}, true
-	case !now.Before(attempt.ResendNotAfter):
-		// The provider may have forgotten the key: the same request could be a second effect.
-		return decision{action: actionQuery, reason: "the resend window is closed"}, true
+	case shut:
+		return decision{action: actionQuery, reason: closed}, true
 	case account.Target() != attempt.Target:
 		return decision{action: actionPark, reason: movedReason}, true
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:

@@ -215,11 +215,11 @@ func (n *news) outcome(ctx context.Context, a payment.Answer, v payment.Verdict)
 		}
 		d = n.outcomeOf(pendingState(a), a, v)
 	case payment.EvidenceNoEffectSticky:
-		attempt := n.op().Current()
-		unsure := attempt.Uncertain || attempt.Epoch != n.op().Epoch // an owner that is gone may have sent one too
-		copies := attempt.Stopped && unsure                          // each may have been executed by itself
-		if n.op().Halted || copies && !n.event.Fenced {              // with an effect elsewhere it did not end without one
+		switch copies := n.op().Current().Stopped && n.unsure(); { // each may have been executed by itself
+		case n.op().Halted, copies && !n.event.Fenced: // with an effect elsewhere it did not end without one
 			return n.noted(ctx)
+		case copies:
+			return n.endedOne(ctx)
 		}
 		d = n.outcomeOf(negativeState(v), a, v)
 	case payment.EvidenceNoEffectNotSticky, payment.EvidenceUnknown:

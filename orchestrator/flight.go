@@ -35,6 +35,7 @@ type flight struct {
 	fresh     bool           // nothing was waited for since this flight's last write, so the record is as it knows it
 	notBefore time.Time      // no send earlier: the owner before us may still be waiting for its answer
 	lastSend  trace.SpanContext
+	back      time.Duration // by which the clock had been set back when it began
 
 	done chan struct{} // closed when the flight has ended
 	err  error         // why it ended; read after done
@@ -53,7 +54,7 @@ func (o *Orchestrator) detach(ctx context.Context, key payment.OperationKey, wor
 	if err := o.flights.enter(key); err != nil {
 		return payment.Reply{}, err
 	}
-	f := &flight{o: o, done: make(chan struct{})}
+	f := &flight{o: o, done: make(chan struct{}), back: o.clock.back()}
 	o.metrics.inFlight.Add(ctx, 1)
 	go func() {
 		roomForFlight()

@@ -144,6 +144,7 @@ type Orchestrator struct {
 	budget   *retry.Budget
 	pauses   pauses
 	recent   recent
+	clock    *clock
 	metrics  *metrics
 	tracer   trace.Tracer
 	log      *slog.Logger
@@ -175,7 +176,7 @@ func New(cfg Config) (*Orchestrator, error) {
 	}
 	o := &Orchestrator{
 		cfg: cfg, accounts: make(map[payment.AccountName]Account), doubtful: make(map[payment.AccountName]bool), flights: newFlights(cfg.MaxInFlight),
-		budget: budget, pauses: newPauses(cfg.Accounts), recent: written, metrics: m, log: cfg.Logger,
+		budget: budget, pauses: newPauses(cfg.Accounts), recent: written, clock: newClock(cfg.Now), metrics: m, log: cfg.Logger,
 		tracer: cfg.Tracer.Tracer("github.com/acquitpay/acquit/orchestrator"),
 	}
 	for _, a := range cfg.Accounts {

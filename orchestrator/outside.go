@@ -55,7 +55,8 @@ func (n *news) outside(ctx context.Context, ours bool) (Taken, error) {
 	}
 	before := n.snap.Payment
 	switch {
-	case before.AutoReserved > p.AutoReserved && o.Kind == payment.OutsideCapture: // it was waited for
+	case p.Released >= before.Released && o.Kind == payment.OutsideCapture &&
+		(before.AutoReserved > p.AutoReserved || before.AutoCapture != p.AutoCapture): // it was waited for
 		n.log().InfoContext(ctx, "the provider's own capture is told", "amount", o.Amount, "provider_reference", string(o.Object))
 		return TakenOutside, nil
 	case before.Voiding != "" && p.Released > before.Released: // a void of ours asks for that

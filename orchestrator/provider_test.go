@@ -29,6 +29,7 @@ type provider struct {
 	orders     []line // for operations on a payment
 	ordered    int    // of sent, such operations
 	sent       []payment.Send
+	unsigned   int // of the next sends, how many cannot be signed
 	answered   int // of sent, before the script was replaced
 	at         []time.Time
 	applied    map[payment.ProviderKey]payment.ProviderReference
@@ -88,6 +89,11 @@ func (p *provider) Send(ctx context.Context, s payment.Send, hash string) (payme
 		return p.cancel(s), nil
 	}
 	p.mu.Lock()
+	if p.unsigned > 0 {
+		defer p.mu.Unlock()
+		p.unsigned--
+		return payment.Answer{}, fmt.Errorf("%w: no token", providers.ErrUnsigned)
+	}
 	n, script := len(p.sent)-p.ordered-p.answered, p.script
 	if s.Method != payment.MethodAuthorize {
 		n, script = p.ordered, p.orders

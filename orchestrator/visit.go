@@ -31,7 +31,7 @@ func (o *Orchestrator) Visit(ctx context.Context, key payment.OperationKey) erro
 		return err
 	}
 	defer o.flights.leave(key)
-	f := &flight{o: o, done: make(chan struct{})}
+	f := &flight{o: o, done: make(chan struct{}), back: o.clock.back()}
 	err := f.work(ctx, func(ctx context.Context, f *flight) error { return f.visit(ctx, key) })
 	if _, taken := errors.AsType[*payment.KeyTakenError](err); taken || errors.Is(err, errOvertaken) {
 		return nil // somebody else was faster
@@ -151,6 +151,7 @@ func (f *flight) ownSeen(ctx context.Context) error {
 func (f *flight) stranded() (reason string, yes bool) {
 	attempt := f.op().Current()
 	account, configured := f.o.accounts[attempt.Account]
+	closed, shut := f.shut()
 	switch {
 	case !configured:
 		return "the account is no longer configured", true
@@ -160,8 +161,8 @@ func (f *flight) stranded() (reason string, yes bool) {
 		return "the provider has not decided for long", !f.o.cfg.Now().Before(f.op().Created.Add(maxPending))
 	case attempt.Stopped && !account.Traits().Finds(f.op().Method, f.object()) && f.op().Method != payment.MethodAuthorize:
 		return stoppedReason, true
-	case !f.o.cfg.Now().Before(attempt.ResendNotAfter):
-		return "the resend window is closed", true
+	case shut:
+		return closed, true
 	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:
 		return "the credential was replaced since the intent", true
 	case f.tooLate() && account.Traits().Fence == payment.FenceNone:

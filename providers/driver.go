@@ -23,6 +23,10 @@ var ErrUnsupported = errors.ErrUnsupported
 // the same key the provider would see another request.
 var ErrRequestChanged = errors.New("the request differs from the recorded one")
 
+// ErrUnsigned says that a driver could not sign a request, as without an access token.
+// Not a byte of it left. Nothing is wrong with it: later it may be signed and sent.
+var ErrUnsigned = errors.New("the request could not be signed")
+
 // Request is the part of an HTTP request that must not change between sends:
 // its hash is recorded before the first one.
 type Request struct {

@@ -54,7 +54,7 @@ func (g *Guard) sign(ctx context.Context, r Request) (*http.Request, error) {
 		return nil, g.wrap("build", err)
 	}
 	body, address := view.Body, view.URL.String()
-	if err := g.call("sign", func() error { return g.cfg.Driver.Sign(ctx, view) }); err != nil {
+	if err := g.call("sign", func() error { return unsigned(g.cfg.Driver.Sign(ctx, view)) }); err != nil {
 		return nil, err
 	}
 	touched := view.Method != r.Method || view.URL == nil || view.URL.String() != address || view.Body != body
@@ -76,6 +76,14 @@ func (g *Guard) sign(ctx context.Context, r Request) (*http.Request, error) {
 		out.Body = &probedBody{ReadCloser: out.Body, first: func() { g.probe(ctx, payment.PointSendAfterHeaders) }}
 	}
 	return out, nil
+}
+
+// unsigned marks what a driver itself gives as the reason that it did not sign.
+func unsigned(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrUnsigned, err)
 }
 
 func (g *Guard) request(ctx context.Context, r Request) (*http.Request, error) {

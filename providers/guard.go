@@ -124,7 +124,7 @@ func (g *Guard) Prepare(s payment.Send) (string, error) {
 
 // Send builds the request of s, compares its hash with the recorded one, signs,
 // sends once and parses. An error means that certainly nothing was sent:
-// ErrRequestChanged, ErrUnsupported, or a failure to build or sign. Otherwise
+// ErrRequestChanged, ErrUnsupported, ErrUnsigned, or that the driver broke. Otherwise
 // the answer says what happened, whatever the network did.
 func (g *Guard) Send(ctx context.Context, s payment.Send, hash string) (payment.Answer, error) {
 	r, err := g.build(s)

@@ -32,6 +32,7 @@ type scripted struct {
 	query      func(*providers.Request)
 	parseQuery func(*payment.Answer)
 	webhook    func(providers.Delivery) (providers.Told, error)
+	unsigned   error // why it does not sign
 	err        error
 }
 
@@ -58,6 +59,9 @@ func (d scripted) Sign(_ context.Context, r *http.Request) error {
 	r.Header.Set("Authorization", "Bearer secret-token")
 	if d.sign != nil {
 		d.sign(r)
+	}
+	if d.unsigned != nil {
+		return d.unsigned
 	}
 	return d.err
 }

@@ -88,6 +88,74 @@ func TestCaptureThatCameToNothing(t *testing.T) {
 	}
 }
 
+// Goal: what the provider captures by itself, late, is the payment's own capture, and can
+// be refunded: after it told that it could not, or that the hold has ended. What is not
+// the provider's to take stays somebody else's. Method: each order of tellings.
+func TestLateAutomaticCapture(t *testing.T) {
+	o := func(object payment.ProviderReference, kind payment.OutsideKind, amount int64) payment.Outside {
+		return payment.Outside{Object: object, Kind: kind, Amount: amount}
+	}
+	none, took, retook := o("c", payment.OutsideCapture, 0), o("c", payment.OutsideCapture, 1000), o("d", payment.OutsideCapture, 1000)
+	less, more := o("d", payment.OutsideCapture, 400), o("d", payment.OutsideCapture, 1100)
+	lapsed, ended := o("e", payment.OutsideExpiry, 0), o("v", payment.OutsideVoid, 0)
+	type sums struct{ Authorized, Captured, Released, Refundable, External int64 }
+	all := sums{1000, 1000, 0, 1000, 0}
+	for name, c := range map[string]struct {
+		mode   payment.CaptureMode
+		early  []payment.Outside
+		told   []payment.Outside
+		change func(*payment.Payment) // before it is told the last
+		want   sums
+		status payment.Status
+	}{
+		"it could not, then it did":             {told: []payment.Outside{none, took}, want: all, status: payment.StatusCaptured},
+		"told twice":                            {told: []payment.Outside{none, took, took, none}, want: all, status: payment.StatusCaptured},
+		"under another name":                    {told: []payment.Outside{none, retook}, want: all, status: payment.StatusCaptured},
+		"and another":                           {told: []payment.Outside{none, took, retook}, want: sums{1000, 1000, 0, 1000, 1000}, status: payment.StatusCaptured},
+		"in the wrong order":                    {told: []payment.Outside{retook, none}, want: all, status: payment.StatusCaptured},
+		"both before the answer":                {early: []payment.Outside{none, retook}, want: sums{1000, 1000, 0, 1000, 0}, status: payment.StatusCaptured},
+		"it could not before the answer":        {early: []payment.Outside{none}, told: []payment.Outside{took}, want: all, status: payment.StatusCaptured},
+		"less":                                  {told: []payment.Outside{none, less}, want: sums{1000, 400, 0, 400, 0}, status: payment.StatusPartiallyCaptured},
+		"more":                                  {told: []payment.Outside{none, more}, want: sums{1000, 1000, 0, 1000, 100}, status: payment.StatusCaptured},
+		"beside an open capture of ours":        {told: []payment.Outside{none, took}, change: func(p *payment.Payment) { p.CaptureReserved = 1000 }, want: sums{1000, 0, 0, 0, 1000}, status: payment.StatusAuthorized},
+		"beside what we captured":               {told: []payment.Outside{none, less}, change: func(p *payment.Payment) { p.Captured = 1000 }, want: sums{1000, 1000, 0, 1000, 400}, status: payment.StatusCaptured},
+		"the hold lapsed":                       {told: []payment.Outside{lapsed, took}, want: all, status: payment.StatusCaptured},
+		"the hold lapsed, it could not":         {told: []payment.Outside{lapsed, none, took, took}, want: all, status: payment.StatusCaptured},
+		"it could not, and the hold lapsed":     {told: []payment.Outside{none, lapsed, took}, want: all, status: payment.StatusCaptured},
+		"the hold lapsed, less":                 {told: []payment.Outside{lapsed, less}, want: sums{400, 400, 600, 400, 0}, status: payment.StatusCaptured},
+		"the hold lapsed, more":                 {told: []payment.Outside{lapsed, more}, want: sums{1000, 1000, 0, 1000, 100}, status: payment.StatusCaptured},
+		"somebody ended it":                     {told: []payment.Outside{ended, took}, want: all, status: payment.StatusCaptured},
+		"captured before it lapsed":             {told: []payment.Outside{took, lapsed}, want: all, status: payment.StatusCaptured},
+		"by hand, the hold lapsed":              {mode: payment.CaptureManual, told: []payment.Outside{lapsed, took}, want: sums{0, 0, 1000, 0, 1000}, status: payment.StatusExpired},
+		"by hand, it is held":                   {mode: payment.CaptureManual, told: []payment.Outside{took}, want: sums{1000, 0, 0, 0, 1000}, status: payment.StatusAuthorized},
+		"we voided it, after it could not":      {told: []payment.Outside{none, took}, change: func(p *payment.Payment) { p.Authorized, p.Released, p.Status = 0, 1000, payment.StatusVoided }, want: sums{0, 0, 1000, 0, 1000}, status: payment.StatusVoided},
+		"nothing is told but that it could not": {told: []payment.Outside{none, none}, want: sums{1000, 0, 0, 0, 0}, status: payment.StatusAuthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.mode == "" {
+				c.mode = payment.CaptureAutomatic
+			}
+			p := authorized(t, c.mode, c.early, false)
+			for i, told := range c.told {
+				if i == len(c.told)-1 && c.change != nil {
+					c.change(&p)
+				}
+				var err error
+				if p, _, err = p.WithOutside(told, at()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := sums{p.Authorized, p.Captured, p.Released, p.Refundable(), p.ExternalCaptured()}
+			if got != c.want || p.Status != c.status {
+				t.Errorf("it is %s with %+v, want %s with %+v", p.Status, got, c.status, c.want)
+			}
+			if reserved := p.CaptureReserved; p.Captured+reserved > p.Authorized || p.AutoReserved > reserved || p.Authorized+p.Released != 1000 {
+				t.Errorf("the amounts do not fit: %+v", p)
+			}
+		})
+	}
+}
+
 // Goal: a hold that has ended at the provider can be captured no more, once, and the
 // payment says how it ended; what we have ended ourselves is no news. Method: both
 // ends of a hold of which nothing, some, all was captured, and of one that is being

@@ -39,7 +39,7 @@ func (p Payment) WithOutside(o Outside, at time.Time) (next Payment, changed boo
 	switch {
 	case o.Kind.ends():
 		return p.withEnd(o, at)
-	case o.Kind == OutsideCapture && p.AutoReserved > 0:
+	case o.Kind == OutsideCapture && (p.AutoReserved > 0 || o.Amount > 0 && p.takes()):
 		return p.takenBy(o).changed(at), true, nil
 	case o.Kind == OutsideCapture && o.Object == p.AutoCapture:
 		return p, false, nil
@@ -71,23 +71,52 @@ func (p Payment) changed(at time.Time) Payment {
 	return p
 }
 
-// takenBy ends the wait for the provider's own capture: o is that, with how much it
-// took. What is left of the hold can be captured.
+// takes reports whether the provider may yet capture by itself, though it told that its
+// capture came to nothing, or that the hold has ended: it has not told of a capture, and
+// there is something that it could be of.
+func (p Payment) takes() bool {
+	return p.CaptureMode == CaptureAutomatic && p.AutoCapture == "" && p.uncaptured() > 0
+}
+
+// uncaptured is what the provider's own capture may be of: what is held beyond captures
+// of ours, and what was released only because the provider told that the hold has ended.
+func (p Payment) uncaptured() int64 {
+	left := p.Authorized - p.Captured - p.CaptureReserved
+	if p.ended() {
+		left += p.Released
+	}
+	return left
+}
+
+// takenBy takes in what is told of the provider's own capture: o is that, with how much it
+// took. What is left of the hold can be captured. Where it came to nothing nobody waits
+// for it any more, though it may be tried again. What was taken had not been released.
 func (p Payment) takenBy(o Outside) Payment {
-	taken := min(o.Amount, p.AutoReserved)
 	p.CaptureReserved -= p.AutoReserved
-	p.AutoReserved, p.AutoCapture = 0, o.Object
+	p.AutoReserved = 0
+	if o.Amount == 0 {
+		return p
+	}
+	taken := min(o.Amount, p.uncaptured())
+	back := max(0, taken-(p.Authorized-p.Captured-p.CaptureReserved))
+	p.Released -= back
+	p.Authorized += back
+	p.AutoCapture = o.Object
 	p.Captured += taken
 	p.ExcessCaptured += o.Amount - taken
 	return p
 }
 
 // awaitCapture reserves what the provider is to capture by itself, unless it has
-// told of that already.
+// told of that already: that it has captured counts more than that it has not.
 func (p Payment) awaitCapture() Payment {
 	p.AutoReserved = p.Authorized
 	p.CaptureReserved += p.AutoReserved
-	early := slices.IndexFunc(p.Outside, func(r Outside) bool { return r.Kind == OutsideCapture })
+	is := func(r Outside) bool { return r.Kind == OutsideCapture }
+	early := slices.IndexFunc(p.Outside, func(r Outside) bool { return is(r) && r.Amount > 0 })
+	if early < 0 {
+		early = slices.IndexFunc(p.Outside, is)
+	}
 	if early < 0 {
 		return p
 	}

@@ -77,7 +77,8 @@ type Payment struct {
 	CaptureReserved int64 `json:"capture_reserved"` // captures whose outcome is not known yet
 	RefundReserved  int64 `json:"refund_reserved"`  // refunds whose outcome is not known yet
 	// AutoReserved is what of CaptureReserved the provider is to take by itself, until
-	// it tells that it has; AutoCapture is then its id of that. Nothing of it is given
+	// it tells that it has, and AutoCapture is then its id of that, or that it could not.
+	// Nothing of it is given
 	// back by time: where the provider does not tell, a person is told, and what is done
 	// at the provider's own pages, a capture or a cancel, ends it as an event.
 	AutoReserved int64             `json:"auto_reserved,omitempty"`

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -39,8 +38,8 @@ const (
 func results() []result {
 	all := []result{resultAccepted, resultUnread, resultForged, resultStale, resultMalformed, resultTooLarge, resultSlow, resultMethod, resultUnavailable}
 	for _, t := range []orchestrator.Taken{
-		orchestrator.TakenSettled, orchestrator.TakenNoted, orchestrator.TakenOutside, orchestrator.TakenDuplicate,
-		orchestrator.TakenOrphan, orchestrator.TakenContradict, orchestrator.TakenUnfit,
+		orchestrator.TakenSettled, orchestrator.TakenNoted, orchestrator.TakenDue, orchestrator.TakenOutside,
+		orchestrator.TakenDuplicate, orchestrator.TakenOrphan, orchestrator.TakenContradict, orchestrator.TakenUnfit,
 	} {
 		all = append(all, result(t))
 	}
@@ -75,12 +74,7 @@ func (d *delivery) serve(ctx context.Context) {
 		attribute.String("payment.account", d.name())))
 	defer span.End()
 	d.span = span
-	refused := d.h.enter()
-	if refused == nil {
-		defer d.h.leave()
-		refused = d.guarded(ctx)
-	}
-	if refused != nil {
+	if refused := d.guarded(ctx); refused != nil {
 		d.refuse(ctx, *refused)
 		return
 	}
@@ -101,12 +95,17 @@ func (d *delivery) guarded(ctx context.Context) (refused *refusal) {
 	return d.take(ctx)
 }
 
-// take has the guard read the delivery and every event taken in.
+// take reads the delivery, and has the guard judge it and every event taken in. It
+// takes a place only for what has arrived: a sender that takes its time holds none.
 func (d *delivery) take(ctx context.Context) *refusal {
 	body, refused := d.body()
 	if refused != nil {
 		return refused
 	}
+	if refused := d.h.enter(); refused != nil {
+		return refused
+	}
+	defer d.h.leave()
 	told, err := d.account.Webhook(ctx, providers.Delivery{
 		Method: d.r.Method, Path: d.r.URL.Path, Header: d.r.Header, Body: body, Received: d.received,
 	})
@@ -129,27 +128,6 @@ func (d *delivery) take(ctx context.Context) *refusal {
 		return &refusal{http.StatusUnauthorized, resultForged, fmt.Sprintf("%d of its events are not signed by the provider", told.Forged)}
 	}
 	return nil
-}
-
-// body reads the delivery whole, or not at all.
-func (d *delivery) body() ([]byte, *refusal) {
-	large := &refusal{http.StatusRequestEntityTooLarge, resultTooLarge, fmt.Sprintf("a webhook has at most %d bytes", maxBody)}
-	if d.r.ContentLength > maxBody {
-		return nil, large
-	}
-	// Where the server cannot do that, its own timeout bounds the read.
-	_ = http.NewResponseController(d.w).SetReadDeadline(time.Now().Add(readTimeout))
-	body, err := io.ReadAll(http.MaxBytesReader(d.w, d.r.Body, maxBody))
-	if _, over := errors.AsType[*http.MaxBytesError](err); over {
-		return nil, large
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &refusal{http.StatusRequestTimeout, resultSlow, "its body took too long"}
-	}
-	if err != nil {
-		return nil, &refusal{http.StatusBadRequest, resultMalformed, "its body did not arrive whole"}
-	}
-	return body, nil
 }
 
 // untold is the refusal of what the guard does not vouch for. The words are ours:

@@ -16,8 +16,8 @@
 //	404              no account of that name takes webhooks
 //	405, 408, 413    it is no POST; its body takes too long; has more than 256 KiB
 //	503              the ledger cannot be written, what it is signed with cannot be had,
-//	                 too much is being taken in, or the process starts or stops: bring
-//	                 it again, after Retry-After
+//	                 too much arrives or is being taken in, or the process starts or
+//	                 stops: bring it again, after Retry-After
 //
 // Providers bring again whatever was not answered 2xx, but for Amazon's, which bring
 // nothing again that was answered 4xx.
@@ -46,8 +46,8 @@ const Prefix = "/webhooks/"
 
 const (
 	maxBody = 256 << 10
-	// readTimeout is how long a body may take: what is slower holds a place that
-	// others need.
+	// readTimeout is how long a body may take: what is slower holds memory that others
+	// need.
 	readTimeout = 10 * time.Second
 	// takeTimeout bounds the work on one delivery. Providers wait for about ten
 	// seconds before they bring it again, which is harmless.
@@ -77,7 +77,9 @@ type Config struct {
 	Tracer   trace.TracerProvider
 	Meter    metric.MeterProvider
 	// MaxAtOnce bounds the deliveries that are being taken in; more are told to come
-	// again. Each holds up to 256 KiB. Defaults to 64.
+	// again. It bounds the bodies that arrive at one time too, apart from those: one more
+	// cuts off the one that has taken longest. Each of both holds up to 256 KiB.
+	// Defaults to 64.
 	MaxAtOnce int
 	// Now is the clock against which the age of signatures is judged. Defaults to
 	// time.Now.
@@ -92,6 +94,7 @@ type Handler struct {
 	tracer   trace.Tracer
 	count    metric.Int64Counter
 	places   chan struct{}
+	arriving arrivals
 
 	mu       sync.Mutex // held while a delivery enters, or draining begins
 	draining bool
@@ -121,7 +124,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: c, accounts: make(map[string]Account, len(c.Accounts)), tracer: c.Tracer.Tracer(scope), count: count,
-		places: make(chan struct{}, c.MaxAtOnce),
+		places: make(chan struct{}, c.MaxAtOnce), arriving: arrivals{most: c.MaxAtOnce},
 	}
 	for _, a := range c.Accounts {
 		h.accounts[string(a.Name())] = a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -57,7 +58,18 @@ type stand struct {
 	reader *sdkmetric.ManualReader
 }
 
+// open makes a handler, and serves it.
 func open(t *testing.T, says func(providers.Delivery) (providers.Told, error), takes taker, change ...func(*webhook.Config)) *stand {
+	t.Helper()
+	s := handler(t, says, takes, change...)
+	server := httptest.NewServer(s.Handler)
+	t.Cleanup(server.Close)
+	s.url = server.URL
+	return s
+}
+
+// handler makes a handler that nothing serves yet.
+func handler(t *testing.T, says func(providers.Delivery) (providers.Told, error), takes taker, change ...func(*webhook.Config)) *stand {
 	t.Helper()
 	s := &stand{t: t, spans: tracetest.NewInMemoryExporter(), reader: sdkmetric.NewManualReader()}
 	c := webhook.Config{
@@ -71,9 +83,6 @@ func open(t *testing.T, says func(providers.Delivery) (providers.Told, error), t
 	if s.Handler, err = webhook.New(c); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.Handler)
-	t.Cleanup(server.Close)
-	s.url = server.URL
 	return s
 }
 
@@ -103,8 +112,16 @@ func (s *stand) send(method, path string, body io.Reader) reply {
 	return reply{resp.StatusCode, string(raw), resp.Header.Get("Retry-After") != ""}
 }
 
-// results are the counter by account and result.
+// results are the counter by account and result, as far as it has counted.
 func (s *stand) results() map[string]int64 {
+	s.t.Helper()
+	got := s.counter()
+	maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 }) // all results of an account are there from the start
+	return got
+}
+
+// counter is the counter by account and result.
+func (s *stand) counter() map[string]int64 {
 	s.t.Helper()
 	var all metricdata.ResourceMetrics
 	if err := s.reader.Collect(s.t.Context(), &all); err != nil {
@@ -120,9 +137,7 @@ func (s *stand) results() map[string]int64 {
 			for _, p := range sum.DataPoints {
 				name, _ := p.Attributes.Value("payment.account")
 				result, _ := p.Attributes.Value("acquit.webhook.result")
-				if p.Value > 0 { // all results of an account are there from the start
-					got[name.AsString()+" "+result.AsString()] += p.Value
-				}
+				got[name.AsString()+" "+result.AsString()] += p.Value
 			}
 		}
 	}

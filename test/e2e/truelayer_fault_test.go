@@ -99,6 +99,35 @@ func TestRefusedCredentialsAtTrueLayer(t *testing.T) {
 	}
 }
 
+// Goal: a payment for which no access token can be had was never sent: it is made when one
+// can be had again, and has failed when that takes too long; it is never unknown. Method: a
+// token server that is away for a while and for good, and what TrueLayer has seen.
+func TestNoTokensAtTrueLayer(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		away int
+		want seen
+		sums sums
+	}{
+		"for a while": {2, seen{"REQUIRES_ACTION", "truelayer.authorize.authorization_required", "pending", 1}, sums{Status: "REQUIRES_ACTION"}},
+		"for good":    {1000, seen{"FAILED", "any.transport.never_sent", "no_effect_not_sticky", 0}, sums{Status: "FAILED"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			atTrueLayer(t, truelayersim.Config{}, func(h *house, a *trueLayerAccount) {
+				p := h.one()
+				a.GrantNone(c.away)
+				got := p.authorize(h.Context(), planted("a"), transfers(""))
+				time.Sleep(2 * time.Minute)
+				p.shows(got.answer().GetPayment().GetPaymentId(), c.want, c.sums)
+				if n := len(a.Requests()); n != c.want.Sends {
+					t.Errorf("%d sends, want %d", n, c.want.Sends)
+				}
+			})
+		})
+	}
+}
+
 // Goal: an access token is asked for once for all calls and again only when it is old
 // or revoked, also in the middle of a payment. Method: payments before and after a
 // token's end, and a revocation before a refund and a look-up.

@@ -97,13 +97,17 @@ func (s *Store) recordFaults(snap ledger.Snapshot, p *payment.Payment) []string 
 	f.unless(p.Version == old.Version+1, "%s goes from version %d to %d", name, old.Version, p.Version)
 	rest := old
 	rest.Version, rest.Status, rest.Updated, rest.ExpireTime, rest.Outside = p.Version, p.Status, p.Updated, p.ExpireTime, p.Outside
-	if old.AutoReserved > 0 && p.AutoCapture != "" { // the provider's own capture has come
-		f.unless(p.AutoReserved == 0 && p.Captured-old.Captured <= old.AutoReserved, "%s captures %d of %d that the provider was to", name, p.Captured-old.Captured, old.AutoReserved)
+	held := old.Authorized - old.Captured - old.CaptureReserved + old.AutoReserved // what is being voided too
+	freed, taken := p.Released-old.Released, p.Captured-old.Captured
+	if taken != 0 || old.AutoReserved > 0 && freed == 0 { // the provider's own capture has come, or could not
+		back := max(0, -freed) // of what was released with a hold that had ended
+		f.unless(p.AutoReserved == 0 && taken >= back && taken-back <= held, "%s captures %d of %d that the provider was to", name, taken, held)
+		f.unless(taken == 0 || old.CaptureMode == payment.CaptureAutomatic && old.AutoCapture == "" && p.AutoCapture != "", "%s captures what was not the provider's to capture", name)
 		rest.CaptureReserved -= old.AutoReserved
 		rest.AutoReserved, rest.AutoCapture, rest.Captured, rest.ExcessCaptured = 0, p.AutoCapture, p.Captured, p.ExcessCaptured
+		rest.Released, rest.Authorized = old.Released-back, old.Authorized+back
 	}
-	if freed := p.Released - old.Released; freed > 0 { // the hold has ended at the provider
-		held := old.Authorized - old.Captured - old.CaptureReserved + old.AutoReserved // what is being voided too
+	if freed > 0 { // the hold has ended at the provider
 		f.unless(freed == held && len(p.Outside) > len(old.Outside), "%s releases %d of %d", name, freed, held)
 		rest.Released, rest.Authorized = old.Released+freed, old.Authorized-freed
 		rest.CaptureReserved, rest.AutoReserved = old.CaptureReserved-old.AutoReserved, 0

@@ -38,6 +38,7 @@ const (
 	amounts     = "orchestrator/payment/amounts.go"
 	attempt     = "orchestrator/attempt.go"
 	check       = "orchestrator/check.go"
+	clock       = "orchestrator/clock.go"
 	fence       = "orchestrator/fence.go"
 	event       = "orchestrator/event.go"
 	commit      = "orchestrator/commit.go"
@@ -94,7 +95,7 @@ func keyMutants() []mutant {
 	return []mutant{
 		{"a new provider key per takeover", fresh("op.Epoch")},
 		{"a new provider key per send", fresh("f.report.Sends")},
-		{"no resend window", []edit{{check, "	case !now.Before(attempt.ResendNotAfter):", "	case false:"}}},
+		{"no resend window", []edit{{clock, "	case !now.Before(attempt.ResendNotAfter):", "	case false:"}}},
 		{"another credential is as good", []edit{{
 			check, "	case account.Credential() != attempt.Credential && account.Traits().KeyScope != payment.KeyScopeAccount:", "	case false:",
 		}}},

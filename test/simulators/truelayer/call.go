@@ -165,6 +165,10 @@ func (s *Simulator) grant(form string) answer {
 		v.Get("client_id") != s.cfg.ClientID || v.Get("client_secret") != s.cfg.ClientSecret {
 		return answer{status: http.StatusBadRequest, body: object{"error": "invalid_client"}}
 	}
+	if s.refusals > 0 {
+		s.refusals--
+		return answer{status: http.StatusServiceUnavailable}
+	}
 	s.grants++
 	token := "PLANTEDTOKEN." + strconv.Itoa(s.grants)
 	s.tokens[token] = s.cfg.Now().Add(s.cfg.TokenLife)

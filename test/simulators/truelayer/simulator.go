@@ -89,6 +89,7 @@ type Simulator struct {
 	count    int // of ids given
 	tokens   map[string]time.Time
 	grants   int
+	refusals int // of tokens, that are still to come
 	keys     map[string]*kept
 	payments []*payment
 	refunds  []*refund
@@ -149,6 +150,13 @@ func (s *Simulator) Grants() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grants
+}
+
+// GrantNone has nobody given an access token for the next n times.
+func (s *Simulator) GrantNone(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusals = n
 }
 
 // RevokeTokens has every access token refused that was given so far.
