@@ -130,28 +130,31 @@ func TestFaults(t *testing.T) {
 		{simulator.FaultGateway, "any.http.5xx", payment.ResendNever, time.Minute},
 		{simulator.FaultDropBefore, "any.transport.broken", payment.ResendImmediate, time.Minute},
 		{simulator.FaultDropAfter, "any.transport.broken", payment.ResendImmediate, time.Minute},
-		{simulator.FaultHangBefore, "any.transport.timeout", payment.ResendBackoff, 200 * time.Millisecond},
-		{simulator.FaultHangAfter, "any.transport.timeout", payment.ResendBackoff, 200 * time.Millisecond},
+		{simulator.FaultHangBefore, "any.transport.timeout", payment.ResendBackoff, 2 * time.Second},
+		{simulator.FaultHangAfter, "any.transport.timeout", payment.ResendBackoff, 2 * time.Second},
 		{simulator.FaultStoreAway, "adyen.any.703", payment.ResendBackoff, time.Minute},
 		{simulator.FaultInFlight, "adyen.any.704", payment.ResendBackoff, time.Minute},
 		{simulator.FaultRateLimit, "any.http.429", payment.ResendNever, time.Minute},
 		{simulator.FaultUnauthorized, "adyen.any.000", payment.ResendNever, time.Minute},
 		{simulator.FaultConfigured, "adyen.any.905", payment.ResendNever, time.Minute},
 	} {
-		r := newRig(t, simulator.Config{})
-		r.simulator.Next(c.fault)
-		s := pay("card_ok", manual)
-		a := r.SendWithin(s, c.row, c.patience)
-		v := r.Table.Judge("adyen", payment.MethodAuthorize, a)
-		refused := c.fault == simulator.FaultUnauthorized
-		if v.Resend != c.resend || (v.Evidence == payment.EvidenceUnknown) == refused {
-			t.Errorf("%s: %s, resend %s", c.fault, v.Evidence, v.Resend)
-		}
-		r.Send(s, "adyen.authorize.authorised")
-		r.effects(effect(simulator.KindHold, 1000))
-		if n := len(r.simulator.Requests()); n != 2 {
-			t.Errorf("%s: %d requests", c.fault, n)
-		}
+		t.Run(string(c.fault), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, simulator.Config{})
+			r.simulator.Next(c.fault)
+			s := pay("card_ok", manual)
+			a := r.SendWithin(s, c.row, c.patience)
+			v := r.Table.Judge("adyen", payment.MethodAuthorize, a)
+			refused := c.fault == simulator.FaultUnauthorized
+			if v.Resend != c.resend || (v.Evidence == payment.EvidenceUnknown) == refused {
+				t.Errorf("%s, resend %s", v.Evidence, v.Resend)
+			}
+			r.Send(s, "adyen.authorize.authorised")
+			r.effects(effect(simulator.KindHold, 1000))
+			if n := len(r.simulator.Requests()); n != 2 {
+				t.Errorf("%d requests", n)
+			}
+		})
 	}
 }
 
