@@ -223,6 +223,7 @@ func TestRecordRefused(t *testing.T) {
 		}{
 			"a newer schema":                       {newer, ErrSchema},
 			"a newer schema of another shape":      {`{"schema":2,"kind":"x","body":[],"more":1}`, ErrSchema},
+			"a newer schema behind the body":       {text[:len(text)-1] + `,"schema":2}`, ErrSchema},
 			"no schema":                            {strings.Replace(text, `"schema":1,`, ``, 1), ErrSchema},
 			"another record":                       {string(another), ErrRecord},
 			"the same body as another kind":        {strings.Replace(text, `"kind":"`+c.name+`"`, `"kind":"other"`, 1), ErrRecord},
@@ -230,6 +231,7 @@ func TestRecordRefused(t *testing.T) {
 			"nothing":                              {``, ErrRecord},
 			"half a record":                        {text[:len(text)/2], ErrRecord},
 			"a record and more":                    {text + text, ErrRecord},
+			"a body and more":                      {text[:len(text)-1] + `7}`, ErrRecord},
 			"null":                                 {`null`, ErrSchema},
 			"an empty body":                        {fmt.Sprintf(`{"schema":1,"kind":%q,"body":{}}`, c.name), ErrRecord},
 			"no body":                              {fmt.Sprintf(`{"schema":1,"kind":%q}`, c.name), ErrRecord},
@@ -246,6 +248,32 @@ func TestRecordRefused(t *testing.T) {
 	}
 	if _, err := DecodeOperation([]byte(`{"schema":7,"kind":"operation","body":{}}`)); err == nil || !strings.Contains(err.Error(), "version 7") {
 		t.Errorf("the error does not name the version: %v", err)
+	}
+}
+
+// Goal: a record is read by what its header says, not by how that is spelled: a later
+// build of the same schema may add to it. Method: each record with its header in another
+// order, with spaces and with another member, against the same as it is written.
+func TestHeaderSpelledOtherwise(t *testing.T) {
+	for _, c := range codecs(t, "") {
+		raw, err := c.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := c.decode(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body, _ := strings.Cut(string(raw), `"body":`)
+		body = strings.TrimSuffix(body, "}")
+		for _, other := range []string{`{"kind": %[1]q, "schema": 1, "body": %[2]s}`, `{"schema":1,"kind":%[1]q,"body":%[2]s,"more":[]}`, `{"schema":1,"kind":%[1]q,"body":%[2]s }`} {
+			got, err := c.decode(fmt.Appendf(nil, other, c.name, body))
+			if err != nil {
+				t.Errorf("%s as %s: %v", c.name, other, err)
+			} else if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s as %s (-written +otherwise):\n%s", c.name, other, diff)
+			}
+		}
 	}
 }
 

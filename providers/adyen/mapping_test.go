@@ -9,19 +9,14 @@ import (
 	"github.com/acquitpay/acquit/providers/providertest"
 )
 
-// rows are the driver's rows of an operation, or all.
-func rows(t *testing.T, m payment.Method) []mapping.Row {
-	t.Helper()
-	return providertest.Rows(t, "adyen", m)
-}
-
 // Goal: no documented code is left to the rows for what is not known. Method: the
 // lists of Adyen's documentation against the table. A refusal has a row by its
 // number in an answer and by its words in a webhook, which say the same.
 func TestEveryDocumentedCodeHasARow(t *testing.T) {
+	all := providertest.Rows(t, "adyen")
 	named := func(m payment.Method, code, decline string) mapping.Row {
 		t.Helper()
-		return providertest.Row(t, "adyen", m, code, decline)
+		return providertest.Row(t, all, m, code, decline)
 	}
 	for _, c := range providertest.Codes(t, "refusal", 45) {
 		code, words := c[1], c[3]
@@ -35,7 +30,7 @@ func TestEveryDocumentedCodeHasARow(t *testing.T) {
 		}
 	}
 	for _, c := range providertest.Codes(t, "error", 26) {
-		if !slices.ContainsFunc(rows(t, ""), func(r mapping.Row) bool { return r.Code == c[1] }) {
+		if !slices.ContainsFunc(all, func(r mapping.Row) bool { return r.Code == c[1] }) {
 			t.Errorf("error code %s has no row", c[1])
 		}
 	}
@@ -55,7 +50,7 @@ func TestEveryDocumentedCodeHasARow(t *testing.T) {
 // money. Method: what no row of Adyen's may do.
 func TestNoRowClaimsTooMuch(t *testing.T) {
 	modifies := []payment.Method{payment.MethodCapture, payment.MethodRefund, payment.MethodVoid, mapping.Fence}
-	for _, r := range rows(t, "") {
+	for _, r := range providertest.Rows(t, "adyen") {
 		sticky := r.Evidence == payment.EvidenceNoEffectSticky
 		unechoed := len(r.Code) > 8 && r.Code[len(r.Code)-8:] == ":no_echo"
 		switch {

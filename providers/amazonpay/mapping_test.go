@@ -28,28 +28,16 @@ func codes(t *testing.T, kind string, n int) []documented {
 	return list
 }
 
-// rows are the driver's rows of an operation, or all.
-func rows(t *testing.T, m payment.Method) []mapping.Row {
-	t.Helper()
-	return providertest.Rows(t, "amazonpay", m)
-}
-
-// named expects a row of an operation for a code and a decline code.
-func named(t *testing.T, m payment.Method, code, decline string) mapping.Row {
-	t.Helper()
-	return providertest.Row(t, "amazonpay", m, code, decline)
-}
-
 // Goal: no documented error is left to the rows for what is not known. Method:
 // each, as the driver reads it, is judged by a row of the driver's own that says
 // the same status as the documentation.
 func TestEveryDocumentedErrorHasARow(t *testing.T) {
-	s := amazonpaytest.Send(payment.MethodAuthorize)
+	d, table, s := driver(t), providertest.Table(t), amazonpaytest.Send(payment.MethodAuthorize)
 	for _, c := range append(codes(t, "error", 42), codes(t, "status", 3)...) {
-		a := driver(t).Parse(s, amazonpaytest.Error(c.status, c.code, "No."))
+		a := d.Parse(s, amazonpaytest.Error(c.status, c.code, "No."))
 		a.Transport, a.HTTPStatus = payment.TransportAnswered, c.status
-		v := providertest.Table(t).Judge("amazonpay", payment.MethodAuthorize, a)
-		row, ok := providertest.Table(t).Row(v.Row)
+		v := table.Judge("amazonpay", payment.MethodAuthorize, a)
+		row, ok := table.Row(v.Row)
 		if !ok || row.Driver != "amazonpay" || row.Code != c.code {
 			t.Errorf("%d %s is judged by %s", c.status, c.code, v.Row)
 		}
@@ -63,28 +51,33 @@ func TestEveryDocumentedErrorHasARow(t *testing.T) {
 // a look-up and after a fence, and says the same of it. Method: the states by the
 // codes that the driver makes of them; a declined charge with each reason.
 func TestEveryStateHasARow(t *testing.T) {
+	all := providertest.Rows(t, "amazonpay")
+	named := func(m payment.Method, code, decline string) mapping.Row {
+		t.Helper()
+		return providertest.Row(t, all, m, code, decline)
+	}
 	for _, c := range codes(t, "charge", 6) {
 		for _, m := range []payment.Method{payment.MethodAuthorize, mapping.Query, mapping.Fenced} {
-			named(t, m, "charge."+c.code, "")
+			named(m, "charge."+c.code, "")
 		}
 		for of, m := range map[string]payment.Method{"capture.": payment.MethodCapture, "void.": payment.MethodVoid} {
-			sent, asked := named(t, m, of+c.code, ""), named(t, mapping.Query, of+c.code, "")
+			sent, asked := named(m, of+c.code, ""), named(mapping.Query, of+c.code, "")
 			if sent.Evidence != asked.Evidence || sent.Category != asked.Category {
 				t.Errorf("%s%s: the answer and the look-up are told apart", of, c.code)
 			}
 		}
 	}
 	for _, c := range codes(t, "refund", 3) {
-		if named(t, payment.MethodRefund, "refund."+c.code, "").Evidence != named(t, mapping.Query, "refund."+c.code, "").Evidence {
+		if named(payment.MethodRefund, "refund."+c.code, "").Evidence != named(mapping.Query, "refund."+c.code, "").Evidence {
 			t.Errorf("refund.%s: the answer and the look-up are told apart", c.code)
 		}
 	}
 	for _, c := range codes(t, "declined", 7) {
-		sent, asked, fenced := named(t, payment.MethodAuthorize, "charge.Declined", c.code), named(t, mapping.Query, "charge.Declined", c.code), named(t, mapping.Fenced, "charge.Declined", c.code)
+		sent, asked, fenced := named(payment.MethodAuthorize, "charge.Declined", c.code), named(mapping.Query, "charge.Declined", c.code), named(mapping.Fenced, "charge.Declined", c.code)
 		if sent.Category != asked.Category || sent.Category != fenced.Category || sent.Canonical != asked.Canonical {
 			t.Errorf("declined for %s: the answers are told apart", c.code)
 		}
-		if c.code != "ProcessingFailure" && named(t, payment.MethodAuthorize, c.code, "").Category != sent.Category {
+		if c.code != "ProcessingFailure" && named(payment.MethodAuthorize, c.code, "").Category != sent.Category {
 			t.Errorf("declined for %s: the error and the charge are told apart", c.code)
 		}
 	}
@@ -93,7 +86,7 @@ func TestEveryStateHasARow(t *testing.T) {
 // Goal: a row that was written for one answer claims nothing about another's
 // money. Method: what no row of Amazon's may do.
 func TestNoRowClaimsTooMuch(t *testing.T) {
-	for _, r := range rows(t, "") {
+	for _, r := range providertest.Rows(t, "amazonpay") {
 		sticky := r.Evidence == payment.EvidenceNoEffectSticky
 		switch {
 		case sticky && r.Operation == mapping.Any:

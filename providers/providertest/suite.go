@@ -52,10 +52,11 @@ func Run(t *testing.T, c Config) {
 	if err := c.incomplete(); err != nil {
 		t.Fatal(err)
 	}
+	table := Table(t)
 	for _, g := range groups() {
 		t.Run(g.name, func(t *testing.T) {
 			for _, p := range g.properties {
-				t.Run(p.name, func(t *testing.T) { p.check(newWorld(t, c)) })
+				t.Run(p.name, func(t *testing.T) { p.check(newWorld(t, c, table)) })
 			}
 		})
 	}
@@ -75,10 +76,10 @@ type world struct {
 	ears   map[string]*providers.Guard // by their webhook secrets
 }
 
-func newWorld(t *testing.T, c Config) *world {
+func newWorld(t *testing.T, c Config, table *mapping.Table) *world {
 	t.Helper()
 	w := &world{
-		T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), table: Table(t), server: newScripted(t), ears: map[string]*providers.Guard{},
+		T: t, Config: c, traits: c.New(c.Credentials[0]).Traits(), table: table, server: newScripted(t), ears: map[string]*providers.Guard{},
 	}
 	w.guard = w.open(c.Credentials[0], w.server.URL)
 	return w

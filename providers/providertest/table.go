@@ -43,17 +43,16 @@ func Table(t *testing.T) *mapping.Table {
 	return table
 }
 
-// Rows are a driver's rows of an operation, or all if m is "".
-func Rows(t *testing.T, driver string, m payment.Method) []mapping.Row {
+// Rows are a driver's rows. It reads the whole table to find them.
+func Rows(t *testing.T, driver string) []mapping.Row {
 	t.Helper()
-	return slices.DeleteFunc(Table(t).Rows(), func(r mapping.Row) bool { return r.Driver != driver || (m != "" && r.Operation != m) })
+	return slices.DeleteFunc(Table(t).Rows(), func(r mapping.Row) bool { return r.Driver != driver })
 }
 
-// Row expects a driver's row of an operation for a code and a decline code.
-func Row(t *testing.T, driver string, m payment.Method, code, decline string) mapping.Row {
+// Row expects among rows that of an operation for a code and a decline code.
+func Row(t *testing.T, rows []mapping.Row, m payment.Method, code, decline string) mapping.Row {
 	t.Helper()
-	rows := Rows(t, driver, m)
-	i := slices.IndexFunc(rows, func(r mapping.Row) bool { return r.Code == code && r.Decline == decline })
+	i := slices.IndexFunc(rows, func(r mapping.Row) bool { return r.Operation == m && r.Code == code && r.Decline == decline })
 	if i < 0 {
 		t.Errorf("%s: code %s, decline code %q has no row", m, code, decline)
 		return mapping.Row{}

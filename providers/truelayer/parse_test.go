@@ -1,7 +1,6 @@
 package truelayer_test
 
 import (
-	"encoding/csv"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,67 +13,24 @@ import (
 	"github.com/acquitpay/acquit/orchestrator/mapping"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 	"github.com/acquitpay/acquit/providers"
+	"github.com/acquitpay/acquit/providers/providertest"
 	"github.com/acquitpay/acquit/providers/truelayer/truelayertest"
 )
-
-// table is the whole table.
-func table(t *testing.T) *mapping.Table {
-	t.Helper()
-	loaded, err := mapping.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return loaded
-}
-
-// codes are the lines of codes.csv of a kind, which are so many.
-func codes(t *testing.T, kind string, n int) [][]string {
-	t.Helper()
-	f, err := os.Open("testdata/codes.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	in := csv.NewReader(f)
-	in.Comment = '#'
-	lines, err := in.ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines = slices.DeleteFunc(lines, func(line []string) bool { return line[0] != kind })
-	if len(lines) != n {
-		t.Fatalf("%d of kind %s: the list is read wrongly", len(lines), kind)
-	}
-	return lines
-}
-
-// named expects a row of an operation for a code and a decline code.
-func named(t *testing.T, m payment.Method, code, decline string) mapping.Row {
-	t.Helper()
-	rows := table(t).Rows()
-	i := slices.IndexFunc(rows, func(r mapping.Row) bool {
-		return r.Driver == "truelayer" && r.Operation == m && r.Code == code && r.Decline == decline
-	})
-	if i < 0 {
-		t.Errorf("%s: code %s, decline code %q has no row", m, code, decline)
-		return mapping.Row{}
-	}
-	return rows[i]
-}
 
 // Goal: no documented error is left to the rows for what is not known. Method: each, as
 // the driver reads it, is judged by a row of the driver's own; a 5xx proves nothing.
 func TestEveryDocumentedErrorHasARow(t *testing.T) {
-	for _, c := range codes(t, "error", 13) {
+	d, table := driver(t), providertest.Table(t)
+	for _, c := range providertest.Codes(t, "error", 13) {
 		status, err := strconv.Atoi(c[2])
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range []payment.Method{payment.MethodAuthorize, payment.MethodRefund, payment.MethodVoid} {
-			a := driver(t).Parse(truelayertest.Send(m), truelayertest.Error(status, c[1], "No."))
+			a := d.Parse(truelayertest.Send(m), truelayertest.Error(status, c[1], "No."))
 			a.Transport, a.HTTPStatus = payment.TransportAnswered, status
-			v := table(t).Judge("truelayer", m, a)
-			row, ok := table(t).Row(v.Row)
+			v := table.Judge("truelayer", m, a)
+			row, ok := table.Row(v.Row)
 			if !ok || row.Driver != "truelayer" || row.Code != c[1] || (status >= 500 && v.Evidence != payment.EvidenceUnknown) {
 				t.Errorf("%s, %d %s is judged %s by %s", m, status, c[1], v.Evidence, v.Row)
 			}
@@ -85,25 +41,30 @@ func TestEveryDocumentedErrorHasARow(t *testing.T) {
 // Goal: the table names every status and every reason that is documented, in the answer
 // to a send, in a look-up and after a fence, and says the same of it.
 func TestEveryStatusHasARow(t *testing.T) {
-	for _, c := range codes(t, "payment", 7) {
-		for _, m := range []payment.Method{payment.MethodAuthorize, mapping.Query, mapping.Fenced} {
-			named(t, m, "payment."+c[1], "")
-		}
-		named(t, mapping.Query, "void."+c[1], "")
+	all := providertest.Rows(t, "truelayer")
+	named := func(m payment.Method, code, decline string) mapping.Row {
+		t.Helper()
+		return providertest.Row(t, all, m, code, decline)
 	}
-	for _, c := range codes(t, "payment_failed", 28) {
+	for _, c := range providertest.Codes(t, "payment", 7) {
 		for _, m := range []payment.Method{payment.MethodAuthorize, mapping.Query, mapping.Fenced} {
-			row := named(t, m, "payment.failed", c[1])
+			named(m, "payment."+c[1], "")
+		}
+		named(mapping.Query, "void."+c[1], "")
+	}
+	for _, c := range providertest.Codes(t, "payment_failed", 28) {
+		for _, m := range []payment.Method{payment.MethodAuthorize, mapping.Query, mapping.Fenced} {
+			row := named(m, "payment.failed", c[1])
 			if row.Evidence != payment.EvidenceNoEffectSticky || string(row.Category) != c[2] {
 				t.Errorf("%s: failed for %s is %s, %s", m, c[1], row.Evidence, row.Category)
 			}
 		}
 	}
-	for _, c := range codes(t, "refund", 4) {
-		named(t, mapping.Query, "refund."+c[1], "")
+	for _, c := range providertest.Codes(t, "refund", 4) {
+		named(mapping.Query, "refund."+c[1], "")
 	}
-	for _, c := range codes(t, "refund_failed", 8) {
-		if row := named(t, mapping.Query, "refund.failed", c[1]); row.Evidence != payment.EvidenceNoEffectSticky || string(row.Category) != c[2] || !row.Alert {
+	for _, c := range providertest.Codes(t, "refund_failed", 8) {
+		if row := named(mapping.Query, "refund.failed", c[1]); row.Evidence != payment.EvidenceNoEffectSticky || string(row.Category) != c[2] || !row.Alert {
 			t.Errorf("a refund that failed for %s is %s, %s, alert %t", c[1], row.Evidence, row.Category, row.Alert)
 		}
 	}
@@ -111,10 +72,7 @@ func TestEveryStatusHasARow(t *testing.T) {
 
 // Goal: a row that was written for one answer claims nothing about another's money.
 func TestNoRowClaimsTooMuch(t *testing.T) {
-	for _, r := range table(t).Rows() {
-		if r.Driver != "truelayer" {
-			continue
-		}
+	for _, r := range providertest.Rows(t, "truelayer") {
 		switch {
 		case r.Evidence == payment.EvidenceEffect && !slices.Contains([]string{"payment.settled", "refund.executed", "void.failed"}, r.Code):
 			t.Errorf("%s: an effect of %s", r.ID, r.Code)
@@ -131,6 +89,7 @@ func TestNoRowClaimsTooMuch(t *testing.T) {
 //
 // Shows R75.
 func TestShouldRetry(t *testing.T) {
+	d, table := driver(t), providertest.Table(t)
 	for _, c := range []struct {
 		header string
 		status int
@@ -149,9 +108,9 @@ func TestShouldRetry(t *testing.T) {
 		if c.header != "" {
 			r.Header.Set("Tl-Should-Retry", c.header)
 		}
-		a := driver(t).Parse(truelayertest.Send(payment.MethodAuthorize), r)
+		a := d.Parse(truelayertest.Send(payment.MethodAuthorize), r)
 		a.Transport, a.HTTPStatus = payment.TransportAnswered, c.status
-		if v := table(t).Judge("truelayer", payment.MethodAuthorize, a); v.Resend != c.want || (a.Hint == payment.HintStop) != (c.header == "false") {
+		if v := table.Judge("truelayer", payment.MethodAuthorize, a); v.Resend != c.want || (a.Hint == payment.HintStop) != (c.header == "false") {
 			t.Errorf("%d %s with %q: resend %s, hint %q", c.status, c.title, c.header, v.Resend, a.Hint)
 		}
 	}
@@ -160,6 +119,7 @@ func TestShouldRetry(t *testing.T) {
 // Goal: the answers that TrueLayer's libraries are tested with are read. Method: every
 // fixture of a payment, a refund and an error, and the row that judges it.
 func TestFixtures(t *testing.T) {
+	d, table := driver(t), providertest.Table(t)
 	payments, refund := truelayertest.Send(payment.MethodAuthorize), truelayertest.Send(payment.MethodRefund)
 	payments.ProviderReference = "" // whatever it is
 	got := map[string]string{}
@@ -179,16 +139,16 @@ func TestFixtures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, parse, m := payments, driver(t).Parse, payment.MethodAuthorize
+		s, parse, m := payments, d.Parse, payment.MethodAuthorize
 		if strings.Contains(name, "refund") {
 			s, m = refund, payment.MethodRefund
 		}
 		if status == 200 {
-			parse, m = driver(t).ParseQuery, mapping.Query
+			parse, m = d.ParseQuery, mapping.Query
 		}
 		a := parse(s, providers.Response{Status: status, Body: raw})
 		a.Transport, a.HTTPStatus = payment.TransportAnswered, status
-		got[name] = table(t).Judge("truelayer", m, a).Row
+		got[name] = table.Judge("truelayer", m, a).Row
 	}
 	want := map[string]string{}
 	for row, names := range map[string][]string{

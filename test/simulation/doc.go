@@ -52,6 +52,7 @@
 //
 //	go test ./test/simulation -run TestHistories -seed 4711
 //
-// prints the history of one seed. -seeds N runs the seeds from 1 to N. That the
-// simulation can fail is shown by the command mutants, in the directory below.
+// prints the history of one seed. -seeds N runs the seeds from 1 to N, and -from M
+// begins with M instead. That the simulation can fail is shown by the command
+// mutants, in the directory below.
 package simulation

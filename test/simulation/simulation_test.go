@@ -14,7 +14,8 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 50, "how many seeds to run, from 1")
+	seeds = flag.Int("seeds", 50, "the last seed to run")
+	from  = flag.Int("from", 1, "the first seed to run")
 	seed  = flag.Uint64("seed", 0, "the one seed to replay, with its history")
 	hunt  = flag.Bool("hunt", false, "end with the first invariant that is broken, as hunters of mutants want it")
 )
@@ -38,7 +39,7 @@ func TestHistories(t *testing.T) {
 		for shard := range shards {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
 				t.Parallel()
-				for s := 1 + shard; s <= *seeds; s += shards {
+				for s := *from + shard; s <= *seeds; s += shards {
 					sum.add(t, Run(t, stage, uint64(s)))
 					if *hunt && t.Failed() {
 						return

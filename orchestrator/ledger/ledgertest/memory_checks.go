@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -160,7 +157,7 @@ func (f *faults) attempts(name string, old, op payment.Operation) {
 			len(now.Steps) >= len(before.Steps) && samePlan(before.Steps, now.Steps[:min(len(now.Steps), len(before.Steps))], true) &&
 			(now.Stopped || !before.Stopped) && (now.Released || !before.Released),
 			"%s changes what attempt %d was made with", name, i+1)
-		f.unless(i == len(old.Attempts)-1 || cmp.Equal(before, now, cmpopts.EquateEmpty()), "%s changes attempt %d, which was closed", name, i+1)
+		f.unless(i == len(old.Attempts)-1 || alike(before, now), "%s changes attempt %d, which was closed", name, i+1)
 		if i < len(op.Attempts)-1 {
 			f.unless(!now.Closed.IsZero(), "%s leaves attempt %d open behind another", name, i+1)
 			f.unless(now.Evidence == payment.EvidenceNoEffectSticky || now.Evidence == payment.EvidenceNoEffectNotSticky,

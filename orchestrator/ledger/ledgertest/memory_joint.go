@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
-
 	"github.com/acquitpay/acquit/orchestrator/ledger"
 	"github.com/acquitpay/acquit/orchestrator/payment"
 )
@@ -57,7 +54,7 @@ func (s *Store) joins(f *faults, name string, snap ledger.Snapshot, c ledger.Cha
 	if off {
 		want.NextCheck = c.Operation.Created
 	}
-	f.unless(cmp.Equal(want, p, cmpopts.EquateEmpty()), "%s changes more of its parent than who its child is", name)
+	f.unless(alike(want, p), "%s changes more of its parent than who its child is", name)
 }
 
 // parts is what is wrong with the parent of an advance: its own child writes it, with

@@ -2,6 +2,7 @@ package ledgertest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,7 +71,13 @@ func (f *faults) stays(name string, kind Kind, old, op payment.Operation) {
 		want.Deadline = now.Deadline
 	}
 	rest.Attempts = append(slices.Clone(old.Attempts[:len(old.Attempts)-1]), want)
-	f.unless(cmp.Equal(rest, op, cmpopts.EquateEmpty()), "%s changes more than a %s does", name, kind)
+	f.unless(alike(rest, op), "%s changes more than a %s does", name, kind)
+}
+
+// alike reports whether a record says the same as another. Most are the same to the
+// byte, and to see that costs a fraction of what cmp takes to tell nil from empty.
+func alike[T any](a, b T) bool {
+	return reflect.DeepEqual(a, b) || cmp.Equal(a, b, cmpopts.EquateEmpty())
 }
 
 // samePlan reports whether steps are the same requests, whatever has become known of
@@ -113,7 +120,7 @@ func (s *Store) recordFaults(snap ledger.Snapshot, p *payment.Payment) []string 
 		rest.CaptureReserved, rest.AutoReserved = old.CaptureReserved-old.AutoReserved, 0
 		rest.Unique = rest.Unique && p.Status.Live()
 	}
-	f.unless(cmp.Equal(rest, *p, cmpopts.EquateEmpty()), "%s changes more than what others did", name)
+	f.unless(alike(rest, *p), "%s changes more than what others did", name)
 	for _, r := range old.Outside {
 		f.unless(slices.ContainsFunc(p.Outside, func(o payment.Outside) bool { return nameOf(o) == nameOf(r) }), "%s drops what happened to %q", name, r.Object)
 	}

@@ -17,35 +17,53 @@ import (
 
 // Deliver is the delivery of a body to a path as TrueLayer's sandbox signs it.
 func Deliver(path providers.Secret, body []byte, at time.Time) providers.Delivery {
-	return Sign(`{"alg":"ES512","kid":"`+KeyID+`","tl_version":"2","tl_headers":"X-TL-Webhook-Timestamp","jku":"`+KeyAddress+`"}`, string(path), body, at)
+	return newSigner().deliver(path, body, at)
 }
 
 // Sign is a delivery whose signature has the given header. It is written from the
 // description, apart from the driver's own.
 func Sign(header, path string, body []byte, at time.Time) providers.Delivery {
+	return newSigner().sign(header, path, body, at)
+}
+
+// signer signs many deliveries: to read the key takes as long as to sign with it.
+type signer struct {
+	key *ecdsa.PrivateKey
+	err error
+}
+
+func newSigner() signer {
+	block, _ := pem.Decode([]byte(privateKey))
+	key, err := x509.ParseECPrivateKey(block.Bytes)
+	return signer{key, err}
+}
+
+func (s signer) deliver(path providers.Secret, body []byte, at time.Time) providers.Delivery {
+	return s.sign(`{"alg":"ES512","kid":"`+KeyID+`","tl_version":"2","tl_headers":"X-TL-Webhook-Timestamp","jku":"`+KeyAddress+`"}`, string(path), body, at)
+}
+
+func (s signer) sign(header, path string, body []byte, at time.Time) providers.Delivery {
 	sent := at.UTC().Format(time.RFC3339)
 	head := base64.RawURLEncoding.EncodeToString([]byte(header))
 	signed := head + "." + base64.RawURLEncoding.EncodeToString([]byte("POST "+path+"\nX-TL-Webhook-Timestamp: "+sent+"\n"+string(body)))
 	return providers.Delivery{Method: http.MethodPost, Path: "/webhooks/main", Body: body, Header: http.Header{
-		"Content-Type": {"application/json"}, "X-Tl-Webhook-Timestamp": {sent}, "Tl-Signature": {head + ".." + numbers(signed)},
+		"Content-Type": {"application/json"}, "X-Tl-Webhook-Timestamp": {sent}, "Tl-Signature": {head + ".." + s.numbers(signed)},
 	}}
 }
 
 // numbers are the two of an ES512 signature; what is wrong with the key if it fails.
-func numbers(signed string) string {
-	block, _ := pem.Decode([]byte(privateKey))
-	key, err := x509.ParseECPrivateKey(block.Bytes)
-	if err != nil {
-		return err.Error()
+func (s signer) numbers(signed string) string {
+	if s.err != nil {
+		return s.err.Error()
 	}
 	sum := sha512.Sum512([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	one, two, err := ecdsa.Sign(rand.Reader, s.key, sum[:])
 	if err != nil {
 		return err.Error()
 	}
 	var both [132]byte
-	r.FillBytes(both[:66])
-	s.FillBytes(both[66:])
+	one.FillBytes(both[:66])
+	two.FillBytes(both[66:])
 	return base64.RawURLEncoding.EncodeToString(both[:])
 }
 
@@ -55,7 +73,7 @@ func webhooks() *providertest.Webhooks {
 			return Driver(Credential("PLANTEDCLIENTSECRET"), paths...)
 		},
 		Secrets: [3]providers.Secret{"/webhooks/main-1c5d0b7e", "/webhooks/main-77aa02f9", "/webhooks/other-90ab41c3"},
-		Deliver: Deliver,
+		Deliver: newSigner().deliver,
 		Ageless: "TrueLayer delivers again for 72 hours and documents no tolerance; the driver's own test shows its window",
 		Tellings: []providertest.Telling{
 			{

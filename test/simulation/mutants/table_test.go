@@ -30,3 +30,17 @@ func TestEveryMutantHasItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// Goal: a known seed is of use. Method: each is a mutant's, and one of those that all
+// mutants are hunted with.
+func TestEveryKnownSeedHasItsMutant(t *testing.T) {
+	names := map[string]bool{}
+	for _, m := range table() {
+		names[m.name] = true
+	}
+	for name, seed := range knownSeeds() {
+		if !names[name] || seed < 1 || seed > most {
+			t.Errorf("seed %d is known for %q: no mutant's, or none of the %d seeds", seed, name, most)
+		}
+	}
+}
