@@ -119,6 +119,7 @@ func TestShoppers(t *testing.T) {
 //
 // Shows R15 and R16.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		fault    simulator.Fault
 		row      string
